@@ -1,0 +1,87 @@
+"""The errors a user can put right, and the one place that words them.
+
+Every message is one sentence in one form: who speaks, what was received, the rule it breaks, and what to do.
+"""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+class DilaxError(Exception):
+    """Anything that a user of dilax can put right; the command line prints it without a traceback."""
+
+
+class ArgumentError(DilaxError, ValueError):
+    """An argument has a value that the function cannot work with.
+
+    Args:
+        function: Name of the function or class that was called.
+        argument: Name of the argument.
+        value: What was received.
+        rule: What is wrong with it, as the rest of a sentence.
+        fix: What to do instead.
+    """
+
+    def __init__(self, function: str, argument: str, value: Any, rule: str, fix: str) -> None:
+        super().__init__(f"{function}: {argument}={value!r} {rule}; {fix}.")
+
+
+class FileError(DilaxError):
+    """A file or directory cannot be read or written as asked.
+
+    Args:
+        function: Name of the function or command that was called.
+        path: The file or directory.
+        rule: What is wrong with it, as the rest of a sentence.
+        fix: What to do instead.
+    """
+
+    def __init__(self, function: str, path: Any, rule: str, fix: str) -> None:
+        super().__init__(f"{function}: {str(path)!r} {rule}; {fix}.")
+
+
+class CorruptCheckpoint(FileError):
+    """A checkpoint file is damaged: truncated, inconsistent with itself, or changed after it was written."""
+
+
+class UnsafeCheckpoint(FileError):
+    """A checkpoint file asks for something that no checkpoint needs: code to run, or unbounded memory."""
+
+
+class MismatchError(DilaxError):
+    """A state_dict and a model do not belong together; the message lists every difference.
+
+    Args:
+        function: Name of the function that was called.
+        summary: What does not agree, as a sentence without its full stop.
+        problems: One line a difference.
+        fix: What to do.
+    """
+
+    def __init__(self, function: str, summary: str, problems: Iterable[str], fix: str) -> None:
+        self.problems = tuple(problems)
+        lines = "".join(f"\n  {problem}" for problem in self.problems)
+        super().__init__(f"{function}: {summary}; {fix}.{lines}")
+
+
+class MissingDependency(DilaxError, ImportError):
+    """An optional package is needed and absent.
+
+    Args:
+        function: Name of the function or command that needs it.
+        package: The package to import.
+        extra: The extra of dilax-nn that installs it.
+    """
+
+    def __init__(self, function: str, package: str, extra: str) -> None:
+        super().__init__(
+            f"{function}: the package {package!r} is not installed; "
+            f"install it with pip install 'dilax-nn[{extra}]'."
+        )
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Say which of ``names`` was probably meant: `` (did you mean 'x'?)``, or nothing."""
+    found = difflib.get_close_matches(name, list(names), n=1)
+    return f" (did you mean {found[0]!r}?)" if found else ""
