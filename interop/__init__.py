@@ -5,24 +5,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .files import Checkpoint, LazyTensor, Limits, read, write
-    from .infer import infer_options
-    from .load import LoadReport, load
-    from .save import save, state_dict
-    from .verify import VerifyReport, verify
+    from .inference import infer_options
+    from .loading import LoadReport, load
+    from .saving import save, state_dict
+    from .verification import VerifyReport, verify
 
-# Names load on first use, so that reading a file imports neither JAX nor PyTorch.
+# Names load on first use, so that reading a file imports neither JAX nor PyTorch. No module bears a
+# function's name: importing the module would put it in the function's place.
 _HOMES = {
     "Checkpoint": "files",
     "LazyTensor": "files",
     "Limits": "files",
-    "LoadReport": "load",
-    "VerifyReport": "verify",
-    "infer_options": "infer",
-    "load": "load",
+    "LoadReport": "loading",
+    "VerifyReport": "verification",
+    "infer_options": "inference",
+    "load": "loading",
     "read": "files",
-    "save": "save",
-    "state_dict": "save",
-    "verify": "verify",
+    "save": "saving",
+    "state_dict": "saving",
+    "verify": "verification",
     "write": "files",
 }
 
@@ -45,6 +46,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
-        globals()[name] = value  # a function wins over the submodule of the same name
+        globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

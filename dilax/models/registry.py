@@ -1,0 +1,65 @@
+"""Models by name: a checkpoint stores the name and the options, and that is enough to build the model again."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from flax import nnx
+
+from ..errors import ArgumentError, nearest
+from .meshnet import MeshNet, MeshNetConfig
+
+_MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
+    "meshnet": (MeshNetConfig, MeshNet),
+}
+
+
+def list_models() -> list[str]:
+    """Names that :func:`create` knows, sorted."""
+    return sorted(_MODELS)
+
+
+def config_type(name: str) -> type[Any]:
+    """The frozen dataclass that configures the model called ``name``.
+
+    Raises:
+        ArgumentError: There is no such model.
+    """
+    return _lookup("config_type", name)[0]
+
+
+def create(name: str, *, rngs: nnx.Rngs | None = None, **options: Any) -> nnx.Module:
+    """Build a model.
+
+    Args:
+        name: One of :func:`list_models`.
+        rngs: Where initial values and dropout masks come from; seed 0 if None.
+        **options: Fields of the model's configuration.
+
+    Returns:
+        The model, in training mode; ``model.config`` is its configuration.
+
+    Raises:
+        ArgumentError: No such model, no such option, or a value out of range.
+
+    >>> create("meshnet", num_classes=18, activation="elu").config.num_classes
+    18
+    """
+    config, build = _lookup("create", name)
+    fields = [field.name for field in dataclasses.fields(config)]
+    for option in options:
+        if option not in fields:
+            raise ArgumentError(
+                "create", "options", option, f"is no option of {name}{nearest(option, fields)}",
+                f"pass some of {', '.join(fields)}",
+            )  # fmt: skip
+    return build(config(**options), rngs=nnx.Rngs(0) if rngs is None else rngs)
+
+
+def _lookup(function: str, name: str) -> tuple[type[Any], Callable[..., nnx.Module]]:
+    if name not in _MODELS:
+        raise ArgumentError(
+            function, "name", name, f"is no model{nearest(name, _MODELS)}",
+            f"pass one of {', '.join(list_models())}",
+        )  # fmt: skip
+    return _MODELS[name]

@@ -1,0 +1,10 @@
+"""Flax NNX layers with PyTorch's semantics, channels last."""
+
+from .activation import ACTIVATIONS as ACTIVATIONS
+from .activation import ELU as ELU
+from .activation import GELU as GELU
+from .activation import ReLU as ReLU
+from .containers import Sequential as Sequential
+from .convolution import Conv as Conv
+from .dropout import FeatureDropout as FeatureDropout
+from .normalization import BatchNorm as BatchNorm

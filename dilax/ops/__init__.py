@@ -1,0 +1,4 @@
+"""Pure functions on arrays, channels last."""
+
+from .convolution import Lowering as Lowering
+from .convolution import conv as conv

@@ -1,0 +1,89 @@
+"""PyTorch's ways to write a convolution's arguments, made uniform and checked before anything runs."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from ..errors import ArgumentError
+
+Pads = tuple[tuple[int, int], ...]
+Padding = int | Literal["same", "valid"] | Sequence[int] | Sequence[tuple[int, int]]
+
+
+def per_axis(
+    function: str, name: str, value: int | Sequence[int], *, axes: int, least: int = 1
+) -> tuple[int, ...]:
+    """One integer for each spatial axis, from an integer or a sequence of them.
+
+    Args:
+        function: Who asks, for the message.
+        name: The argument's name, for the message.
+        value: An integer for all axes, or one for each.
+        axes: Number of spatial axes.
+        least: Smallest value allowed.
+
+    Raises:
+        ArgumentError: Wrong type, wrong length, or an entry below ``least``.
+    """
+    values = (value,) * axes if _is_integer(value) else value
+    if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != axes:
+        raise ArgumentError(
+            function, name, value, f"is not an integer or one integer for each of {axes} axes",
+            f"pass an integer or {axes} of them",
+        )  # fmt: skip
+    for entry in values:
+        if not _is_integer(entry) or entry < least:
+            raise ArgumentError(
+                function, name, value, f"contains {entry!r}", f"pass integers of at least {least}"
+            )
+    return tuple(int(entry) for entry in values)
+
+
+def resolve_padding(
+    function: str,
+    padding: Padding,
+    *,
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+) -> Pads:
+    """Zeros before and after each spatial axis, from any of the ways to ask for them.
+
+    Args:
+        function: Who asks, for the message.
+        padding: An integer, one for each axis, a ``(before, after)`` pair for each axis, ``"valid"`` (none),
+            or ``"same"`` (output as long as the input; stride 1 only; the odd zero goes after, as in PyTorch).
+        kernel_size: Taps along each axis.
+        stride: Stride along each axis.
+        dilation: Dilation along each axis.
+
+    Raises:
+        ArgumentError: ``padding`` is none of these, or ``"same"`` with a stride above 1.
+    """
+    axes = len(kernel_size)
+    if padding == "valid":
+        return ((0, 0),) * axes
+    if padding == "same":
+        if any(step != 1 for step in stride):
+            raise ArgumentError(
+                function, "padding", padding, f"with stride={tuple(stride)} has no fixed meaning",
+                "pass the padding as integers, or stride 1",
+            )  # fmt: skip
+        totals = [rate * (size - 1) for rate, size in zip(dilation, kernel_size, strict=True)]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    if isinstance(padding, Sequence) and not isinstance(padding, str) and len(padding) == axes:
+        pairs = [(entry, entry) if _is_integer(entry) else entry for entry in padding]
+    else:
+        pairs = [(padding, padding)] * axes
+    for pair in pairs:
+        good = isinstance(pair, Sequence) and len(pair) == 2
+        if not good or not all(_is_integer(end) and end >= 0 for end in pair):
+            raise ArgumentError(
+                function, "padding", padding, f"does not describe {axes} spatial axes",
+                'pass an integer of at least 0, one for each axis, a (before, after) pair for each axis, '
+                '"same" or "valid"',
+            )  # fmt: skip
+    return tuple((int(before), int(after)) for before, after in pairs)  # type: ignore[misc]
+
+
+def _is_integer(value: Any) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool)
