@@ -1,0 +1,30 @@
+"""NumPy arrays from whatever a state_dict holds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def is_array(value: Any) -> bool:
+    """Whether ``value`` is a tensor or an array of any library."""
+    return hasattr(value, "shape") and hasattr(value, "dtype")
+
+
+def is_state_dict(value: Any) -> bool:
+    """Whether ``value`` is a mapping of arrays and nothing else."""
+    return isinstance(value, Mapping) and bool(value) and all(map(is_array, value.values()))
+
+
+def to_numpy(value: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """The array's numbers, without a copy where possible; live PyTorch tensors too, of any device."""
+    if hasattr(value, "detach"):
+        import torch
+
+        tensor = value.detach().cpu()
+        if tensor.dtype == torch.bfloat16:  # NumPy has none; ml_dtypes lends it one
+            import ml_dtypes
+
+            return tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)  # type: ignore[no-any-return]
+        return tensor.resolve_conj().resolve_neg().numpy()  # type: ignore[no-any-return]
+    return np.asarray(value)

@@ -1,0 +1,71 @@
+"""Read a model's options off the shapes of its state_dict."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dilax.errors import ArgumentError, DilaxError
+
+
+@dataclass(frozen=True)
+class InferredOptions:
+    """What a state_dict says about its model.
+
+    Attributes:
+        options: Options that its keys and shapes fix.
+        assumed: Options that a state_dict cannot show, at the value taken for them.
+    """
+
+    options: dict[str, Any]
+    assumed: dict[str, Any]
+
+
+def infer_options(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
+    """Find the options with which :func:`dilax.models.create` builds the model of a state_dict.
+
+    Args:
+        name: The model's name.
+        state_dict: Names to arrays in PyTorch's layout; only their shapes are looked at.
+
+    Raises:
+        ArgumentError: No such model.
+        DilaxError: The state_dict is not one of this model.
+    """
+    if name not in _INFER:
+        raise ArgumentError(
+            "infer_options", "name", name, "is no model", f"pass one of {', '.join(_INFER)}"
+        )
+    return _INFER[name](state_dict)
+
+
+def _meshnet(state_dict: Mapping[str, Any]) -> InferredOptions:
+    pattern = re.compile(r"model\.(\d+)\.weight")
+    kernels = {
+        int(match[1]): tuple(array.shape)
+        for key, array in state_dict.items()
+        if (match := pattern.fullmatch(key)) and len(array.shape) == 5
+    }
+    places = sorted(kernels)
+    steps = {later - earlier for earlier, later in zip(places, places[1:], strict=False)}
+    batch_norm = any(key.endswith("running_mean") for key in state_dict)
+    # Between two convolutions stand an activation and, where they are used, a batch norm before and a dropout after it.
+    dropouts = steps.pop() - 2 - batch_norm if len(steps) == 1 else -1
+    if len(places) != 10 or dropouts not in (0, 1):
+        raise DilaxError(
+            f"infer_options: the state_dict has {len(places)} 5-D weights under model.N.weight where a meshnet has 10, "
+            "evenly spaced; pass the checkpoint of a MeshNet, with its keys model.0.weight, model.2.weight, …"
+        )
+    channels, in_channels = kernels[places[0]][:2]
+    options = {
+        "in_channels": in_channels,
+        "channels": channels,
+        "num_classes": kernels[places[-1]][0],
+        "batch_norm": batch_norm,
+    }
+    assumed: dict[str, Any] = {"activation": "relu"}
+    (assumed if dropouts else options)["dropout"] = 0.1 if dropouts else 0.0
+    return InferredOptions(options, assumed)
+
+
+_INFER: dict[str, Callable[[Mapping[str, Any]], InferredOptions]] = {"meshnet": _meshnet}

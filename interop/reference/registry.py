@@ -1,0 +1,25 @@
+"""The PyTorch reference of a model, by the name and options that dilax has for it."""
+
+from typing import Any
+
+import torch
+
+from dilax.models import config_type
+
+from .meshnet import MeshNet
+
+_REFERENCES = {"meshnet": MeshNet}
+
+
+def create(name: str, **options: Any) -> torch.nn.Module:
+    """Build the PyTorch module that ``dilax.models.create(name, **options)`` agrees with.
+
+    Args:
+        name: A name of ``dilax.models.list()``.
+        **options: Fields of the model's configuration.
+
+    Raises:
+        ArgumentError: No such model, or a value out of range.
+    """
+    config = config_type(name)(**options)
+    return _REFERENCES[name](config)

@@ -1,0 +1,51 @@
+"""Bijections between a PyTorch array and the Flax array of the same numbers."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Shape = tuple[int, ...]
+
+
+class Layout(Protocol):
+    """A rearrangement with an exact inverse: ``to_torch(to_flax(x))`` equals ``x`` bit for bit."""
+
+    def to_flax(self, array: Array) -> Array:
+        """The array as Flax stores it."""
+
+    def to_torch(self, array: Array) -> Array:
+        """The array as PyTorch stores it."""
+
+    def torch_shape(self, flax_shape: Shape) -> Shape:
+        """Shape of the PyTorch array whose Flax array has ``flax_shape``."""
+
+
+@dataclass(frozen=True)
+class Same:
+    """Stored alike on both sides."""
+
+    def to_flax(self, array: Array) -> Array:
+        return array
+
+    def to_torch(self, array: Array) -> Array:
+        return array
+
+    def torch_shape(self, flax_shape: Shape) -> Shape:
+        return flax_shape
+
+
+@dataclass(frozen=True)
+class ChannelsLast:
+    """``(out, in, *kernel_size)`` in PyTorch, ``(*kernel_size, in, out)`` in Flax."""
+
+    def to_flax(self, array: Array) -> Array:
+        return np.moveaxis(array, (1, 0), (-2, -1))
+
+    def to_torch(self, array: Array) -> Array:
+        return np.moveaxis(array, (-1, -2), (0, 1))
+
+    def torch_shape(self, flax_shape: Shape) -> Shape:
+        *kernel_size, c_in, c_out = flax_shape
+        return (c_out, c_in, *kernel_size)
