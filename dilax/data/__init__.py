@@ -1,0 +1,34 @@
+"""Data: sources, how they are scaled, and batches in an order that can be resumed."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .mni152 import CLASS_NAMES as CLASS_NAMES
+    from .mni152 import HELD_OUT as HELD_OUT
+    from .mni152 import load_mni152 as load_mni152
+    from .patches import patch_dataset as patch_dataset
+    from .preprocessing import scale_quantiles as scale_quantiles
+    from .volumes import Slab as Slab
+    from .volumes import Volume as Volume
+
+_HOMES = {
+    "CLASS_NAMES": "mni152",
+    "HELD_OUT": "mni152",
+    "Slab": "volumes",
+    "Volume": "volumes",
+    "load_mni152": "mni152",
+    "patch_dataset": "patches",
+    "scale_quantiles": "preprocessing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Names load on first use: the command line must not wait for grain.
+    if name in _HOMES:
+        return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
