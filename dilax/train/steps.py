@@ -1,0 +1,146 @@
+"""Finds the steps of a directory that count, and says why the others do not.
+
+This module needs neither JAX nor Orbax.
+"""
+
+import json
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+from .. import errors
+from . import manifest
+from .meta import NAME as META
+from .meta import CheckpointMeta
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A step that does not count.
+
+    Args:
+        name: Its directory.
+        reason: Why, as the rest of a sentence.
+    """
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.reason}"
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest step that counts.
+
+    Args:
+        step: Its number, None if there is none.
+        skipped: The higher ones, which do not count, highest first.
+    """
+
+    step: int | None
+    skipped: tuple[Skipped, ...] = ()
+
+
+def candidates(directory: Path) -> list[int]:
+    """Numbers of all that looks like a step by its name, highest first."""
+    if not directory.is_dir():
+        return []
+    names = [entry.name for entry in directory.iterdir()]
+    return sorted((int(name) for name in names if _is_step(name)), reverse=True)
+
+
+def newest(directory: Path) -> Newest:
+    """Find the newest step that counts; every file of it is read and compared."""
+    skipped: list[Skipped] = []
+    for step in candidates(directory):
+        reason = manifest.problem(directory / str(step), step=step)
+        if reason is None:
+            return Newest(step, tuple(skipped))
+        skipped.append(Skipped(str(step), reason))
+    return Newest(None, tuple(skipped))
+
+
+def verified(directory: Path) -> tuple[tuple[int, ...], tuple[Skipped, ...]]:
+    """All steps that count, lowest first, and all that do not."""
+    reasons = {
+        step: manifest.problem(directory / str(step), step=step) for step in candidates(directory)
+    }
+    good = tuple(sorted(step for step, reason in reasons.items() if reason is None))
+    bad = tuple(Skipped(str(step), reason) for step, reason in reasons.items() if reason)
+    return good, bad
+
+
+def is_checkpoint(path: str | PathLike[str]) -> bool:
+    """Whether the path is a step, or a directory with at least one thing named like a step."""
+    path = Path(path)
+    return path.is_dir() and ((path / manifest.NAME).exists() or bool(candidates(path)))
+
+
+def locate(path: str | PathLike[str], *, function: str = "locate") -> Path:
+    """Find the step that a path means: the step itself, or the newest of a run that counts.
+
+    Args:
+        path: Directory of a step or of a run.
+        function: Who asks, for the message.
+
+    Raises:
+        FileError: There is no checkpoint.
+        CorruptCheckpoint: There are some and none of them counts.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise errors.FileError(
+            function, path, "does not exist", "pass the directory of a run or of one of its steps"
+        )
+    if not path.is_dir():
+        raise errors.FileError(
+            function, path, "is a file", "pass the directory of a run or of one of its steps"
+        )
+    if (path / manifest.NAME).exists() or (path / META).exists():
+        if reason := manifest.problem(path):
+            raise errors.CorruptCheckpoint(function, path, reason, "use another step")
+        return path
+    found = newest(path)
+    if found.step is not None:
+        return path / str(found.step)
+    if not found.skipped:
+        raise errors.FileError(
+            function, path, "holds no checkpoint", "pass the directory of a run or of a step"
+        )
+    reasons = ", ".join(map(str, found.skipped))
+    raise errors.CorruptCheckpoint(
+        function, path, f"holds no checkpoint that counts ({reasons})", "use another run"
+    )
+
+
+def read_meta(path: str | PathLike[str]) -> CheckpointMeta:
+    """Read what a checkpoint says about itself.
+
+    Args:
+        path: Directory of a run (its newest step that counts is read) or of a step.
+
+    Raises:
+        FileError: There is no checkpoint.
+        CorruptCheckpoint: It does not count or does not say what a checkpoint says.
+    """
+    return meta_of(locate(path, function="read_meta"))
+
+
+def meta_of(step: Path) -> CheckpointMeta:
+    """Read what one step says about itself; only :func:`locate` checks that it counts.
+
+    Raises:
+        CorruptCheckpoint: It does not say what a checkpoint says.
+    """
+    try:
+        return CheckpointMeta.from_json(json.loads((step / META).read_bytes()))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise errors.CorruptCheckpoint(
+            "read_meta", step, f"has an unreadable {META} ({error})", "use another step"
+        ) from error
+
+
+def _is_step(name: str) -> bool:
+    return name.isascii() and name.isdigit() and str(int(name)) == name
