@@ -9,15 +9,23 @@ if TYPE_CHECKING:
     from .mni152 import load_mni152 as load_mni152
     from .patches import patch_dataset as patch_dataset
     from .preprocessing import scale_quantiles as scale_quantiles
+    from .shapes import make_shapes as make_shapes
+    from .sources import SOURCES as SOURCES
+    from .sources import Source as Source
+    from .sources import load_source as load_source
     from .volumes import Slab as Slab
     from .volumes import Volume as Volume
 
 _HOMES = {
     "CLASS_NAMES": "mni152",
     "HELD_OUT": "mni152",
+    "SOURCES": "sources",
     "Slab": "volumes",
+    "Source": "sources",
     "Volume": "volumes",
     "load_mni152": "mni152",
+    "load_source": "sources",
+    "make_shapes": "shapes",
     "patch_dataset": "patches",
     "scale_quantiles": "preprocessing",
 }

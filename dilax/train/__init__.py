@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .meta import CheckpointMeta as CheckpointMeta
     from .restore import load_model as load_model
     from .restore import save_model as save_model
+    from .run import NonFiniteLoss as NonFiniteLoss
     from .step import TrainState as TrainState
     from .step import initial_state as initial_state
     from .step import make_optimizer as make_optimizer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "CheckpointMeta": "meta",
     "Checkpoints": "checkpoint",
+    "NonFiniteLoss": "run",
     "Restored": "checkpoint",
     "Result": "loop",
     "TrainConfig": "config",

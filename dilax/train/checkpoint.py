@@ -84,6 +84,7 @@ class Checkpoints:
         self._writer = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler(), timeout_secs=600)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="dilax-checkpoint")
         self._pending: Future[float] | None = None
+        self._last = newest(self.directory).step
 
     def save(
         self,
@@ -140,6 +141,11 @@ class Checkpoints:
         except Exception as error:
             raise _write_error(self.directory, error) from error
 
+    @property
+    def saving(self) -> bool:
+        """Whether a save is still going on in the background."""
+        return self._pending is not None and not self._pending.done()
+
     def steps(self) -> tuple[int, ...]:
         """Numbers of the steps that count, lowest first; all their files are read."""
         return verified(self.directory)[0]
@@ -147,6 +153,15 @@ class Checkpoints:
     def latest(self) -> Newest:
         """The newest step that counts, and the newer ones that do not."""
         return newest(self.directory)
+
+    def about_newest(self) -> CheckpointMeta:
+        """What the newest step that counts says about itself.
+
+        Raises:
+            FileError: There is no checkpoint.
+            CorruptCheckpoint: There are some and none counts.
+        """
+        return meta_of(locate(self.directory, function="restore"))
 
     def best(self) -> int | None:
         """The step with the highest metric; None if no step has one."""
@@ -201,11 +216,10 @@ class Checkpoints:
     def _check_step(self, step: int) -> None:
         if isinstance(step, bool) or not isinstance(step, int) or step < 0:
             raise ArgumentError("save", "step", step, "is no step", "pass an integer from 0")
-        last = self.latest().step
-        if last is not None and step <= last:
+        if self._last is not None and step <= self._last:
             raise ArgumentError(
-                "save", "step", step, f"is not above {last}, the newest checkpoint here",
-                f"pass {last + 1} or more",
+                "save", "step", step, f"is not above {self._last}, the newest checkpoint here",
+                f"pass {self._last + 1} or more",
             )  # fmt: skip
 
     def _finish(self, path: Path, about: CheckpointMeta, start: float) -> float:
@@ -213,6 +227,7 @@ class Checkpoints:
         manifest.write_json(path / meta.NAME, about.to_json())
         manifest.write_manifest(path, step=about.step)
         manifest.sync_directory(self.directory)
+        self._last = about.step
         self._prune(about.step)
         return time.monotonic() - start
 

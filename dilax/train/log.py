@@ -1,0 +1,56 @@
+"""A run's log: one line of JSON an event."""
+
+import json
+import math
+import re
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .config import TrainConfig
+from .events import Event, StepDone
+
+NAME = "log.jsonl"
+
+
+class Log:
+    """Appends events to a file, each at once; single steps are left out.
+
+    Args:
+        path: The file; a line that a kill cut short stays as it is, and the next begins below it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
+        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        if torn:
+            self._file.write("\n")
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        if isinstance(event, StepDone):
+            return
+        name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+        line = {"time": datetime.now(UTC).isoformat(), "event": name, **_plain(event)}
+        self._file.write(json.dumps(line, allow_nan=False) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _plain(value: Any) -> Any:
+    """The same in what JSON has; NaN and infinity become null."""
+    if isinstance(value, TrainConfig):
+        return _plain(value.to_dict())
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, bool | int | str | None) else str(value)
