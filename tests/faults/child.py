@@ -1,0 +1,92 @@
+"""Trains a tiny model in a process of its own, says each event in a line, and can stall where a kill hurts most.
+
+Usage: child.py DIRECTORY start|resume [STALL]; STALL is "manifest:N" or "deletion:N" (at step N).
+"""
+
+import dataclasses
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+from flax import nnx
+
+from dilax.models import registry
+from dilax.nn import BatchNorm, Conv, FeatureDropout
+from dilax.train import TrainConfig, manifest, train
+from dilax.train.events import CheckpointSaved, Event, RunStarted, StepDone
+
+
+@dataclass(frozen=True)
+class TinyConfig:
+    in_channels: int = 1
+    channels: int = 4
+    num_classes: int = 3
+
+
+class Tiny(nnx.Module):
+    """A dilated convolution with batch statistics and dropout: everything that a resume can lose."""
+
+    def __init__(self, config: TinyConfig, *, rngs: nnx.Rngs) -> None:
+        self.config = config
+        self.first = Conv(1, config.channels, (3, 3, 3), padding=2, dilation=2, rngs=rngs)
+        self.norm = BatchNorm(config.channels)
+        self.dropout = FeatureDropout(0.3, rngs=rngs)
+        self.last = Conv(config.channels, config.num_classes, (1, 1, 1), rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.last(self.dropout(jax.nn.relu(self.norm(self.first(x)))))
+
+
+registry._MODELS["tiny"] = (TinyConfig, Tiny)
+
+CONFIG = TrainConfig(
+    model="tiny", data="shapes", patch_size=9, batch_size=3, steps_per_epoch=5, epochs=4,
+    learning_rate=0.01, keep=2, keep_best=1,
+)  # fmt: skip
+
+
+def say(event: Event) -> None:
+    if isinstance(event, StepDone):
+        print("step", event.step, flush=True)
+    elif isinstance(event, CheckpointSaved):
+        print("saved", event.step, flush=True)
+    elif isinstance(event, RunStarted):
+        skipped = "; ".join(map(str, event.skipped)) or "nothing"
+        print("started at", event.step, "skipped", skipped, flush=True)
+
+
+def stall(where: str) -> None:
+    print("stalled", flush=True)
+    time.sleep(600)
+
+
+def stall_in(place: str, step: int) -> None:
+    if place == "manifest":
+        write = manifest.write_manifest
+
+        def write_or_stall(directory: Path, **arguments: Any) -> None:
+            stall(place) if directory.name == str(step) else write(directory, **arguments)
+
+        manifest.write_manifest = write_or_stall
+    if place == "deletion":
+        remove = shutil.rmtree
+
+        def remove_half(path: Any, *arguments: Any, **options: Any) -> None:
+            if Path(path).name == f"{step}.deleting":
+                remove(Path(path) / "model")
+                stall(place)
+            remove(path, *arguments, **options)
+
+        shutil.rmtree = remove_half  # type: ignore[assignment]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 3:
+        name, at = sys.argv[3].split(":")
+        stall_in(name, int(at))
+    result = train(CONFIG, sys.argv[1], resume=sys.argv[2] == "resume", report=say)
+    print("ended at", dataclasses.asdict(result.model.config)["channels"], result.step, flush=True)
