@@ -1,4 +1,4 @@
-"""Trains a tiny model in a process of its own, says each event in a line, and can stall where a kill hurts most.
+"""Trains a tiny model, says each event in a line, and can stall where a kill hurts most.
 
 Usage: child.py DIRECTORY start|resume [STALL]; STALL is "manifest:N" or "deletion:N" (at step N).
 """
@@ -28,7 +28,7 @@ class TinyConfig:
 
 
 class Tiny(nnx.Module):
-    """A dilated convolution with batch statistics and dropout: everything that a resume can lose."""
+    """Dilated convolution, batch statistics and dropout: everything that a resume can lose."""
 
     def __init__(self, config: TinyConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config

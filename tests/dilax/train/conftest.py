@@ -1,6 +1,7 @@
 """A model that compiles in a moment and has all that a checkpoint must hold."""
 
 import jax
+import pytest
 from flax import nnx
 
 
@@ -16,3 +17,8 @@ class Tiny(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.last(self.dropout(jax.nn.relu(self.norm(self.first(x)))))
+
+
+@pytest.fixture
+def tiny() -> type[Tiny]:
+    return Tiny

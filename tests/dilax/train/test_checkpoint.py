@@ -1,0 +1,378 @@
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from dilax.errors import ArgumentError, CorruptCheckpoint, FileError, MismatchError
+from dilax.train import (
+    CheckpointMeta,
+    Checkpoints,
+    model_arrays,
+    read_arrays,
+    read_checkpoint,
+    read_meta,
+)  # fmt: skip
+from dilax.train.steps import newest, verified
+
+STATE = {
+    "weights": np.arange(24, dtype=np.float32).reshape(2, 3, 4) / 7,
+    "list": [np.arange(3, dtype=np.int32), np.float32(2.5) * np.ones((), np.float32)],
+    "half": np.array([1.1, -2.7], ml_dtypes.bfloat16),
+    "none": np.zeros((0, 3), np.float32),
+}
+
+
+def _save(directory: Path, *steps: int, **options: Any) -> None:
+    with Checkpoints(directory, keep=9, **options) as checkpoints:
+        for step in steps:
+            checkpoints.save(step, model_state={"w": np.full(5, step, np.float32)})
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("saved")
+    _save(directory, 3, 7)
+    return directory
+
+
+@pytest.fixture
+def copied(saved: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(saved, tmp_path / "run")
+
+
+def _bits(tree: Any) -> list[tuple[str, tuple[int, ...], bytes]]:
+    leaves = [
+        jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+        for leaf in jax.tree.leaves(tree)
+    ]
+    return [(str(leaf.dtype), leaf.shape, np.asarray(leaf).tobytes()) for leaf in leaves]
+
+
+def test_every_bit_comes_back_in_the_form_of_the_target(tiny: Any, tmp_path: Path) -> None:
+    model = tiny()
+    state = {**STATE, "model": nnx.to_pure_dict(nnx.state(model))}
+    optimizer = optax.adamw(0.1).init(model_arrays(model, nnx.Param))
+    with Checkpoints(tmp_path / "run") as checkpoints:
+        checkpoints.save(4, model_state=state, optimizer_state=optimizer)
+        restored = checkpoints.restore(4, model_state=state, optimizer_state=optimizer)
+    assert (restored.step, restored.skipped) == (4, ())
+    for found, expected in ((restored.model_state, state), (restored.optimizer_state, optimizer)):
+        assert jax.tree.structure(found) == jax.tree.structure(expected)
+        assert _bits(found) == _bits(expected)
+    assert isinstance(restored.model_state["weights"], np.ndarray)
+    assert isinstance(restored.optimizer_state[0].count, jax.Array)
+
+
+def test_a_state_of_nnx_has_the_names_of_its_arrays(tiny: Any, tmp_path: Path) -> None:
+    model = tiny()
+    _, state = nnx.split(model)
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(0, model_state=state)
+        restored = checkpoints.restore(model_state=state).model_state
+    assert _bits(restored) == _bits(state)
+    assert sorted(read_arrays(tmp_path)) == sorted(model_arrays(model))
+
+
+def test_without_a_target_arrays_are_numpy_by_name(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(0, model_state=STATE)
+    arrays = read_arrays(tmp_path / "0")
+    assert sorted(arrays) == ["half", "list.0", "list.1", "none", "weights"]
+    assert {type(array) for array in arrays.values()} == {np.ndarray}
+    assert arrays["weights"].tobytes() == STATE["weights"].tobytes()  # type: ignore[attr-defined]
+    assert arrays["half"].dtype == ml_dtypes.bfloat16
+    assert arrays["none"].shape == (0, 3)
+    assert read_checkpoint(tmp_path).optimizer_state is None
+
+
+def test_what_it_says_about_itself_comes_back(tmp_path: Path) -> None:
+    meta = CheckpointMeta(
+        epoch=3, model="meshnet", model_options={"channels": 5}, config={"seed": 1},
+        data_position={"next_index": 12}, metrics={"mean_dice": 0.5, "dice/x": math.nan},
+        best=0.7, progress={"loss": 0.1}, source="a.pth",
+    )  # fmt: skip
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(8, model_state={"w": jnp.ones((2, 3))}, meta=meta)
+    found = read_meta(tmp_path)
+    assert found.step == 8
+    assert found.arrays == {"model": {"w": ["float32", [2, 3]]}}
+    assert math.isnan(found.metrics["dice/x"])
+    same = ("epoch", "model", "model_options", "config", "data_position", "best", "source")
+    assert all(getattr(found, name) == getattr(meta, name) for name in same)
+
+
+def test_arrays_may_be_donated_as_soon_as_save_returns(tmp_path: Path) -> None:
+    overwrite = jax.jit(lambda x: x * 0 - 1, donate_argnums=0)
+    state = {"w": jnp.arange(1_000_000, dtype=jnp.float32)}
+    with Checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, model_state=state)
+        overwrite(state["w"]).block_until_ready()
+    np.testing.assert_array_equal(
+        read_arrays(tmp_path)["w"], np.arange(1_000_000, dtype=np.float32)
+    )
+
+
+def test_a_relative_path_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _save(Path("run"), 1)
+    assert read_meta("run").step == 1
+    assert read_arrays("run/1")["w"].tolist() == [1] * 5
+
+
+def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
+    values = {1: 0.5, 2: 0.9, 3: math.nan, 4: 0.1, 5: math.inf, 6: 0.2}
+    with Checkpoints(tmp_path, keep=2, keep_best=1) as checkpoints:
+        for step, value in values.items():
+            about = CheckpointMeta(metrics={"mean_dice": value})
+            checkpoints.save(step, model_state={"w": np.ones(2)}, meta=about)
+            checkpoints.wait()
+            assert checkpoints.latest().step == step
+        assert checkpoints.steps() == (2, 5, 6)
+        assert checkpoints.best() == 2
+    with Checkpoints(tmp_path, keep=1, keep_best=0) as checkpoints:
+        checkpoints.save(7, model_state={"w": np.ones(2)})
+        checkpoints.wait()
+        assert checkpoints.steps() == (7,)
+        assert checkpoints.best() is None
+
+
+@pytest.mark.parametrize("step", [7, 2])
+def test_a_repeated_or_lower_step_is_an_error(copied: Path, step: int) -> None:
+    with Checkpoints(copied) as checkpoints, pytest.raises(ArgumentError) as caught:
+        checkpoints.save(step, model_state={"w": np.ones(2)})
+    assert str(caught.value) == (
+        f"save: step={step} is not above 7, the newest checkpoint here; pass 8 or more."
+    )
+    assert verified(copied) == ((3, 7), ())
+
+
+def test_only_arrays_are_saved(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path) as checkpoints, pytest.raises(ArgumentError) as caught:
+        checkpoints.save(0, model_state={"a": {"rate": 0.5}})
+    assert str(caught.value) == "Checkpoints: a.rate=0.5 is no array; pass arrays alone."
+    with Checkpoints(tmp_path) as checkpoints, pytest.raises(ArgumentError) as caught:
+        checkpoints.save(0, model_state={"a.b": np.ones(2), "a": {"b": np.ones(3)}})
+    assert str(caught.value) == (
+        "Checkpoints: state='a.b' names two arrays; give each its own name."
+    )
+
+
+def test_every_difference_from_the_target_is_listed(tmp_path: Path) -> None:
+    key = jax.random.key(0)
+    with Checkpoints(tmp_path) as checkpoints:
+        state = {"a": np.ones(3, np.float32), "b": np.ones(2), "k": key, "old": np.ones(1)}
+        checkpoints.save(0, model_state=state)
+        target = {
+            "a": np.ones((3, 1), np.float32), "b": np.ones(2, np.float32), "k": np.ones(2),
+            "new": np.ones(1),
+        }  # fmt: skip
+        with pytest.raises(MismatchError) as caught:
+            checkpoints.restore(model_state=target)
+    assert str(caught.value) == (
+        f"restore: the model state in {str(tmp_path.resolve() / '0')!r} is not what the target "
+        "asks for; build the target as it was when the checkpoint was saved."
+        "\n  new: missing"
+        "\n  old: unexpected"
+        "\n  a: is float32 (3), expected float32 (3, 1)"
+        "\n  b: is float64 (2), expected float32 (2)"
+        "\n  k: is key<fry> (), expected float64 (2)"
+    )
+
+
+def test_an_absent_optimizer_state_is_an_error(saved: Path) -> None:
+    with pytest.raises(FileError) as caught:
+        read_checkpoint(saved / "7", {"optimizer": {"m": np.ones(2)}})
+    assert str(caught.value) == (
+        f"restore: {str((saved / '7').resolve())!r} holds no optimizer state; "
+        "pass no target for it."
+    )
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    return (path for path in sorted(directory.rglob("*")) if path.is_file())
+
+
+def _names(directory: Path) -> list[str]:
+    return [str(path.relative_to(directory)) for path in _files(directory)]
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "delete"])
+def test_damage_to_any_file_is_noticed_and_the_step_before_is_used(
+    copied: Path, damage: str
+) -> None:
+    rng, names = np.random.default_rng(0), _names(copied / "7")
+    assert len(names) > 8
+    for name in names:
+        path, content = copied / "7" / name, (copied / "7" / name).read_bytes()
+        _damage(path, content, damage, rng)
+        found = newest(copied)
+        assert found.step == 3, name
+        assert [skipped.name for skipped in found.skipped] == ["7"]
+        assert name in found.skipped[0].reason
+        restored = read_checkpoint(copied)
+        assert restored.model_state["w"].tolist() == [3] * 5
+        with pytest.raises((CorruptCheckpoint, FileError)):
+            read_checkpoint(copied / "7")
+        path.write_bytes(content)
+    assert newest(copied).step == 7
+
+
+def _damage(path: Path, content: bytes, damage: str, rng: np.random.Generator) -> None:
+    if damage == "flip":
+        changed = bytearray(content)
+        changed[int(rng.integers(len(content)))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(changed)
+    elif damage == "truncate":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+
+
+@pytest.mark.slow
+def test_every_single_flipped_bit_of_the_manifest_is_noticed(copied: Path) -> None:
+    path = copied / "7" / "manifest.json"
+    content = path.read_bytes()
+    for place in range(len(content)):
+        for bit in range(8):
+            changed = bytearray(content)
+            changed[place] ^= 1 << bit
+            path.write_bytes(changed)
+            assert newest(copied).step == 3, (place, bit)
+
+
+def test_stray_and_partly_copied_directories_are_named(copied: Path) -> None:
+    (copied / "9").mkdir()
+    shutil.copytree(copied / "7", copied / "10")
+    shutil.copytree(copied / "7", copied / "11")
+    (copied / "11" / "manifest.json").unlink()
+    (copied / "12").write_text("a file")
+    (copied / "007").mkdir()
+    found = newest(copied)
+    assert found.step == 7
+    assert [str(skipped) for skipped in found.skipped] == [
+        "12 is not a directory",
+        "11 has no manifest.json, so it was never completely saved",
+        "10 was saved as step 7",
+        "9 has no manifest.json, so it was never completely saved",
+    ]
+    with Checkpoints(copied) as checkpoints:
+        checkpoints.save(9, model_state={"w": np.ones(5, np.float32)})
+    assert verified(copied)[0] == (3, 7, 9)
+    assert (copied / "9.damaged-1").is_dir()
+
+
+def test_links_are_not_followed(copied: Path, tmp_path: Path) -> None:
+    os.replace(copied / "7", tmp_path / "7")
+    (copied / "7").symlink_to(tmp_path / "7")
+    assert [str(s) for s in newest(copied).skipped] == ["7 is a symbolic link"]
+    (copied / "7").unlink()
+    os.replace(tmp_path / "7", copied / "7")
+    os.replace(copied / "7" / "meta.json", tmp_path / "meta.json")
+    (copied / "7" / "meta.json").symlink_to(tmp_path / "meta.json")
+    reason = "7 holds the symbolic link 'meta.json'"
+    assert [str(s) for s in newest(copied).skipped] == [reason]
+    (copied / "7" / "meta.json").unlink()
+    os.replace(tmp_path / "meta.json", copied / "7" / "meta.json")
+    os.replace(copied / "7" / "model", tmp_path / "model")
+    (copied / "7" / "model").symlink_to(tmp_path / "model")
+    (skipped,) = newest(copied).skipped
+    assert str(skipped) == "7 holds 'model', which its manifest.json does not list"
+
+
+def test_an_added_file_and_another_version_are_named(copied: Path) -> None:
+    (copied / "7" / "model" / "extra").write_text("x")
+    (skipped,) = newest(copied).skipped
+    assert skipped.reason == "holds 'model/extra', which its manifest.json does not list"
+    (copied / "7" / "model" / "extra").unlink()
+    path = copied / "7" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 2}))
+    (skipped,) = newest(copied).skipped
+    assert skipped.reason == "has version 2 of the format; this dilax reads 1"
+
+
+def test_paths_that_hold_no_checkpoint(tmp_path: Path, copied: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    wanted = "pass the directory of a run or of one of its steps"
+    for name, message in {
+        "absent": f"does not exist; {wanted}.",
+        "file": f"is a file; {wanted}.",
+        "empty": "holds no checkpoint; pass the directory of a run or of a step.",
+    }.items():
+        with pytest.raises(FileError) as caught:
+            read_meta(tmp_path / name)
+        assert str(caught.value) == f"read_meta: {str(tmp_path / name)!r} {message}"
+    for step in ("3", "7"):
+        (copied / step / "manifest.json").unlink()
+    with pytest.raises(CorruptCheckpoint) as caught:
+        read_meta(copied)
+    never = "has no manifest.json, so it was never completely saved"
+    assert str(caught.value) == (
+        f"read_meta: {str(copied)!r} holds no checkpoint that counts (7 {never}, 3 {never}); "
+        "use another run."
+    )
+    with pytest.raises(CorruptCheckpoint) as caught:
+        read_meta(copied / "7")
+    assert str(caught.value) == f"read_meta: {str(copied / '7')!r} {never}; use another step."
+
+
+def test_the_error_of_the_last_save_reaches_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dilax.train import manifest
+
+    def fail(*arguments: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(1, model_state={"w": np.ones(3)})
+    checkpoints.wait()
+    monkeypatch.setattr(manifest, "write_manifest", fail)
+    checkpoints.save(2, model_state={"w": np.ones(3)})
+    with pytest.raises(FileError) as caught:
+        checkpoints.close()
+    assert str(caught.value) == (
+        f"Checkpoints: {str(tmp_path.resolve())!r} could not be written "
+        "([Errno 28] No space left on device); free some space or pass another directory."
+    )
+    assert newest(tmp_path).step == 1
+    checkpoints.close()
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path), pytest.raises(FileError) as caught:
+        Checkpoints(tmp_path)
+    assert str(caught.value) == (
+        f"Checkpoints: {str(tmp_path.resolve())!r} is being written by another run; "
+        "wait for it to end, or pass another directory."
+    )
+    Checkpoints(tmp_path).close()
+
+
+def test_a_file_in_the_way_and_bad_arguments(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(FileError) as caught:
+        Checkpoints(tmp_path / "file")
+    assert str(caught.value) == (
+        f"Checkpoints: {str(tmp_path / 'file')!r} cannot be made (File exists); "
+        "pass a directory that you may write to."
+    )
+    with pytest.raises(ArgumentError) as wrong:
+        Checkpoints(tmp_path, keep=0)
+    assert str(wrong.value) == "Checkpoints: keep=0 is below 1; pass 1 or more."
+    with pytest.raises(ArgumentError) as wrong:
+        Checkpoints(tmp_path, keep_best=-1)
+    assert str(wrong.value) == "Checkpoints: keep_best=-1 is below 0; pass 0 or more."

@@ -1,0 +1,39 @@
+import jax.numpy as jnp
+import numpy as np
+
+from dilax.data import Slab, Volume
+from dilax.train import evaluate
+
+
+def test_only_the_slab_counts_and_the_whole_volume_is_seen() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=(4, 9, 5)).astype(np.int32)
+    volume = Volume(labels.astype(np.float32), labels, np.eye(4), ("dark", "bright", "none"))
+    seen = []
+
+    def predict(arrays, image):  # type: ignore[no-untyped-def]
+        seen.append(image.shape)
+        guess = image[..., 0].astype(jnp.int32)
+        # Right inside the slab but for one voxel, wrong everywhere else.
+        return (
+            (1 - guess)
+            .at[:, :, 3:6]
+            .set(guess[:, :, 3:6])
+            .at[0, 1, 4, 2]
+            .add(1 - 2 * guess[0, 1, 4, 2])
+        )
+
+    found = evaluate(predict, {}, volume, Slab(1, 3, 6))
+    assert seen == [(1, 4, 9, 5, 1)]
+    inside = labels[:, 3:6]
+    wrong = labels[1, 4, 2]
+    counts = [(inside == label).sum() for label in (0, 1)]
+    assert found["accuracy"] == (inside.size - 1) / inside.size
+    for name, label in (("dark", 0), ("bright", 1)):
+        hit = counts[label] - (label == wrong)
+        np.testing.assert_allclose(found[f"iou/{name}"], hit / (hit + 1))
+        np.testing.assert_allclose(found[f"dice/{name}"], 2 * hit / (2 * hit + 1))
+    assert np.isnan(found["dice/none"])
+    np.testing.assert_allclose(
+        found["mean_iou"], (found["iou/dark"] + found["iou/bright"]) / 2, rtol=1e-14
+    )
