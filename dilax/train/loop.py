@@ -1,8 +1,8 @@
 """The training loop: epochs of steps, an evaluation and a checkpoint after each."""
 
-import dataclasses
 import signal
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -10,8 +10,6 @@ from typing import Any
 
 from flax import nnx
 
-from .. import models
-from ..data import load_source
 from ..errors import ArgumentError, DilaxError, FileError
 from .checkpoint import Checkpoints
 from .config import TrainConfig
@@ -19,7 +17,7 @@ from .events import Event, Report, RunEnded
 from .interrupts import Interrupts
 from .log import NAME as LOG
 from .log import Log
-from .run import Run
+from .run import Run, prepare
 
 
 @dataclass(frozen=True)
@@ -73,51 +71,31 @@ def train(
         MismatchError: The run was started with another configuration.
         NonFiniteLoss: The loss is NaN or infinite; checkpoints stay as they are.
     """
-    config = with_all_options(config)
     directory = Path(directory)
-    _check_arguments(config, directory, resume, initial)
-    source = load_source(config.data)
+    _check_directory(directory, resume, initial)
+    task = prepare(config, initial)
     with (
         Checkpoints(directory, keep=config.keep, keep_best=config.keep_best) as checkpoints,
+        closing(Log(directory / LOG)) as log,
         Interrupts() as interrupts,
     ):
-        log = Log(directory / LOG)
         emit = _fan_out(log, report)
-        run = Run(config, source, checkpoints, emit, initial=initial)
+        run = Run(task, checkpoints, emit)
         try:
             run.resume() if resume else run.start()
             run.go_on(interrupts)
         except DilaxError as error:
             emit(RunEnded(run.step, run.epoch, str(error), run.metrics))
             raise
-        finally:
-            log.close()
-        return Result(
-            directory, run.step, run.epoch, run.metrics, run.trained_model(), interrupts.received
-        )
+    model = run.trained_model()
+    return Result(directory, run.step, run.epoch, run.metrics, model, interrupts.received)
 
 
-def with_all_options(config: TrainConfig) -> TrainConfig:
-    """The same configuration with every option of its model, also those left at their defaults.
-
-    Raises:
-        ArgumentError: No such model or option, or an option out of range.
-    """
-    model: Any = models.create(config.model, **config.model_options)
-    return dataclasses.replace(config, model_options=dataclasses.asdict(model.config))
-
-
-def _check_arguments(config: TrainConfig, directory: Path, resume: bool, initial: Any) -> None:
+def _check_directory(directory: Path, resume: bool, initial: Any) -> None:
     if resume and initial is not None:
         raise ArgumentError(
             "train", "initial", type(initial).__name__, "cannot be the start of a resumed run",
             "pass resume or initial, not both",
-        )  # fmt: skip
-    if initial is not None and dataclasses.asdict(initial.config) != config.model_options:
-        raise ArgumentError(
-            "train", "initial", initial.config,
-            f"is not the configured model, {dict(config.model_options)}",
-            "pass its configuration as model_options",
         )  # fmt: skip
     if resume and not directory.is_dir():
         raise FileError("train", directory, "is no run to resume", "pass the directory of a run")

@@ -2,12 +2,13 @@
 
 import math
 import time
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from flax import nnx
 
 from .. import models
-from ..data import Source, patch_dataset
+from ..data import Source, load_source, patch_dataset
 from ..errors import ArgumentError, DilaxError, FileError
 from .arrays import count_parameters, fill_model
 from .checkpoint import Checkpoints
@@ -29,45 +30,75 @@ class NonFiniteLoss(DilaxError):
         )
 
 
+@dataclass(frozen=True)
+class Task:
+    """What a run does, checked before anything is written.
+
+    Args:
+        config: Its configuration, with all options of the model.
+        model: A new model; it becomes the trained one.
+        initial: The model whose arrays it starts with; it is not changed.
+        source: What it learns from.
+        batches: Iterator of training batches.
+    """
+
+    config: TrainConfig
+    model: Any
+    initial: Any
+    source: Source
+    batches: Any
+
+
+def prepare(config: TrainConfig, initial: Any = None) -> Task:
+    """Build the model, load the data, and see whether they fit.
+
+    Args:
+        config: What to do; options of the model may be left at their defaults.
+        initial: A model to start from; a new one if None.
+
+    Raises:
+        ArgumentError: A name or an option is unknown, or model, initial model, patches and data do
+            not fit.
+        MissingDependency: The data comes with a package that is not installed.
+    """
+    options = config.model_options
+    model: Any = models.create(config.model, rngs=nnx.Rngs(config.seed), **options)
+    config = replace(config, model_options=asdict(model.config))
+    if initial is not None and initial.config != model.config:
+        raise ArgumentError(
+            "train", "initial", initial.config, f"is not the configured {model.config}",
+            "pass its configuration as model_options",
+        )  # fmt: skip
+    source = load_source(config.data)
+    _check_model(model, source)
+    return Task(
+        config, model, model if initial is None else initial, source, _batches(config, source)
+    )
+
+
 class Run:
     """A run between its checkpoints.
 
     Args:
-        config: What it is, with all options of the model.
-        source: What it learns from.
+        task: What it does.
         checkpoints: Where it is saved.
         emit: Called with each event.
-        initial: A model to start from; it is not changed.
 
     Attributes:
         step: Steps done.
         metrics: Of the held-out data after the last whole epoch.
-
-    Raises:
-        ArgumentError: The model or the patches do not fit the data.
     """
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        source: Source,
-        checkpoints: Checkpoints,
-        emit: Report,
-        *,
-        initial: nnx.Module | None = None,
-    ) -> None:
-        self.config, self._source, self._emit = config, source, emit
+    def __init__(self, task: Task, checkpoints: Checkpoints, emit: Report) -> None:
+        self.config, self._source, self._emit = task.config, task.source, emit
         self._checkpoints, self._unreported = checkpoints, (0, 0.0)
         self.step, self.metrics, self._best = 0, dict[str, float](), -math.inf
         self._sums = {"loss": 0.0, "accuracy": 0.0}
-        options = config.model_options
-        self._model = models.create(config.model, rngs=nnx.Rngs(config.seed), **options)
-        _check_model(self._model, source)
-        optimizer = make_optimizer(config.weight_decay)
-        self._state = initial_state(initial or self._model, optimizer)
+        optimizer = make_optimizer(task.config.weight_decay)
+        self._model, self._batches = task.model, task.batches
+        self._state = initial_state(task.initial, optimizer)
         self._train_step = make_train_step(self._model, optimizer)
         self._predict = make_predict(self._model)
-        self._batches = _batches(config, source)
 
     @property
     def epoch(self) -> int:
@@ -135,9 +166,8 @@ class Run:
     def trained_model(self) -> nnx.Module:
         """The model with the present arrays, in evaluation mode."""
         fill_model(self._model, self._model_arrays())
-        model: Any = self._model
-        model.eval()
-        trained: nnx.Module = model
+        self._model.eval()
+        trained: nnx.Module = self._model
         return trained
 
     def _train_epoch(self, interrupts: Interrupts) -> bool:

@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import math
+import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,7 @@ def test_events_checkpoints_and_log_tell_one_story(tmp_path: Path) -> None:
     assert events[-1] == RunEnded(12, 3, "finished", epochs[-1].metrics)
     assert (result.step, result.epoch, result.stopped_by) == (12, 3, None)
     assert result.metrics == epochs[-1].metrics
-    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").open()]
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     logged = [line["event"] for line in lines]
     assert [logged.count(n) for n in ("run_started", "epoch_done", "run_ended")] == [1, 3, 1]
     assert [line["loss"] for line in lines if line["event"] == "epoch_done"] == [
@@ -98,34 +99,27 @@ def test_training_lowers_the_loss_and_the_result_is_the_last_checkpoint(tmp_path
     np.testing.assert_array_equal(loaded(x), result.model(x))  # type: ignore[operator]
 
 
-@pytest.mark.parametrize("stop", [1, 3, 4, 6, 8])
 def test_an_interrupted_run_ends_bit_for_bit_where_it_would_have_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: int
+    tmp_path: Path,
 ) -> None:
     whole: list[Event] = []
     train(CONFIG, tmp_path / "whole", report=whole.append)
-    from dilax.train import interrupts
+    for stop in (1, 4, 6):
+        run, parts = tmp_path / str(stop), list[Event]()
 
-    received: list[interrupts.Interrupts] = []
-    enter = interrupts.Interrupts.__enter__
-    monkeypatch.setattr(
-        interrupts.Interrupts, "__enter__", lambda self: (received.append(self), enter(self))[1]
-    )
+        def interrupt(event: Event, stop: int = stop) -> None:
+            if isinstance(event, StepDone) and event.step == stop:
+                signal.raise_signal(signal.SIGTERM)
 
-    def interrupt(event: Event) -> None:
-        if isinstance(event, StepDone) and event.step == stop:
-            received[-1].received = interrupts.signal.SIGTERM
-
-    stopped = train(CONFIG, tmp_path / "run", report=interrupt)
-    assert (stopped.step, stopped.stopped_by) == (stop, interrupts.signal.SIGTERM)
-    parts: list[Event] = []
-    train(CONFIG, tmp_path / "run", resume=True, report=parts.append)
-    assert _bits(tmp_path / "run") == _bits(tmp_path / "whole")
-    for kind in (StepDone, EpochDone):
-        expected = [event.loss for event in whole if isinstance(event, kind)]
-        found = [event.loss for event in parts if isinstance(event, kind)]
-        assert found == expected[len(expected) - len(found) :]
-        assert found
+        stopped = train(CONFIG, run, report=interrupt)
+        assert (stopped.step, stopped.stopped_by) == (stop, signal.SIGTERM)
+        train(CONFIG, run, resume=True, report=parts.append)
+        assert _bits(run) == _bits(tmp_path / "whole")
+        for kind in (StepDone, EpochDone):
+            expected = [event.loss for event in whole if isinstance(event, kind)]
+            found = [event.loss for event in parts if isinstance(event, kind)]
+            assert found == expected[len(expected) - len(found) :]
+            assert found
 
 
 def test_learning_rate_and_epochs_may_change_on_resume(tmp_path: Path) -> None:
@@ -190,8 +184,8 @@ def test_an_initial_model_is_where_training_starts(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError) as caught:
         train(replace(CONFIG, model_options={"channels": 5}), tmp_path / "other", initial=initial)
     assert str(caught.value) == (
-        "train: initial=SmallConfig(in_channels=1, channels=4, num_classes=3) is not the configured "
-        "model, {'in_channels': 1, 'channels': 5, 'num_classes': 3}; "
+        "train: initial=SmallConfig(in_channels=1, channels=4, num_classes=3) is not the "
+        "configured SmallConfig(in_channels=1, channels=5, num_classes=3); "
         "pass its configuration as model_options."
     )
 
@@ -204,9 +198,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(
     with pytest.raises(NonFiniteLoss) as caught:
         train(replace(CONFIG, learning_rate=1e38), tmp_path / "run", resume=True)
     text = str(caught.value)
-    assert text.startswith("train: loss=nan at step ") or text.startswith(
-        "train: loss=inf at step "
-    )
+    assert text.startswith(("train: loss=nan at step ", "train: loss=inf at step "))
     assert text.endswith(
         "is not finite; resume from the last checkpoint with a lower learning rate."
     )
@@ -252,6 +244,16 @@ def test_a_model_that_does_not_fit_the_data(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "train: num_classes=5 is not the 3 that the data has; pass num_classes=3."
     )
+    with pytest.raises(ArgumentError) as caught:
+        train(replace(CONFIG, patch_size=99), tmp_path / "run")
+    assert str(caught.value).startswith("patch_dataset: patch_size=99 does not fit into a volume")
+    with pytest.raises(ArgumentError) as caught:
+        train(replace(CONFIG, data="shape"), tmp_path / "run")
+    assert str(caught.value) == (
+        "load_source: name='shape' is no data source (did you mean 'shapes'?); "
+        "pass one of mni152, shapes."
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_model_saved_without_training_loads_again(tmp_path: Path) -> None:
