@@ -8,7 +8,9 @@ from typing import Any
 from ..errors import ArgumentError, MismatchError, nearest
 
 #: Fields that may change when a run is resumed.
-CHANGEABLE = frozenset({"epochs", "keep", "keep_best", "learning_rate", "weight_decay"})
+CHANGEABLE = frozenset(
+    {"epochs", "evaluation_tile", "keep", "keep_best", "learning_rate", "weight_decay"}
+)
 
 _POSITIVE = ("patch_size", "batch_size", "steps_per_epoch", "epochs", "keep")
 
@@ -28,6 +30,9 @@ class TrainConfig:
         learning_rate: Step size of AdamW.
         weight_decay: Decoupled weight decay of AdamW.
         seed: Decides initial values, dropout masks, patches and their order.
+        evaluation_tile: Edge of the tiles that the evaluation predicts, in voxels; 0 for the whole
+            volume at once. A model that was trained on patches sees more of its surroundings in a
+            whole volume than it ever did in training, and may do better on tiles like its patches.
         keep: Newest checkpoints to keep.
         keep_best: Checkpoints of the highest mean Dice to keep besides.
 
@@ -45,6 +50,7 @@ class TrainConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-2
     seed: int = 0
+    evaluation_tile: int = 0
     keep: int = 3
     keep_best: int = 1
 
@@ -57,7 +63,7 @@ class TrainConfig:
         for name in _POSITIVE:
             if not _is_integer(getattr(self, name)) or getattr(self, name) < 1:
                 _reject(self, name, "is no positive integer", "pass one, e.g. 8")
-        for name in ("seed", "keep_best"):
+        for name in ("seed", "evaluation_tile", "keep_best"):
             if not _is_integer(getattr(self, name)) or not 0 <= getattr(self, name) < 2**31:
                 _reject(self, name, "is no integer from 0 to 2147483647", "pass one, e.g. 1")
         for name in ("learning_rate", "weight_decay"):

@@ -203,8 +203,10 @@ class Run:
     def _evaluate(self, seconds: float, steps: int) -> None:
         begin = time.monotonic()
         volume, held_out = self._source.volume, self._source.held_out
-        self.metrics = evaluate(self._predict, self._model_arrays(), volume, held_out)
         config = self.config
+        self.metrics = evaluate(
+            self._predict, self._model_arrays(), volume, held_out, tile=config.evaluation_tile
+        )
         means = {name: total / config.steps_per_epoch for name, total in self._sums.items()}
         self._sums = dict.fromkeys(self._sums, 0.0)
         if math.isfinite(self.metrics["mean_dice"]):

@@ -67,7 +67,7 @@ def test_every_other_change_is_refused_and_listed() -> None:
         drift(CONFIG, TrainConfig.from_dict(new))
     assert str(caught.value) == (
         "train: the run was started with another configuration; pass the old values (only epochs, "
-        "keep, keep_best, learning_rate, weight_decay may change), "
+        "evaluation_tile, keep, keep_best, learning_rate, weight_decay may change), "
         "or start a new run in another directory."
         "\n  seed: 5 -> 6"
         "\n  model_options.channels: 7 -> 8"

@@ -1,8 +1,12 @@
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from dilax.data import Slab, Volume
 from dilax.train import evaluate
+from dilax.train.evaluation import _tiles
 
 
 def test_only_the_slab_counts_and_the_whole_volume_is_seen() -> None:
@@ -37,3 +41,34 @@ def test_only_the_slab_counts_and_the_whole_volume_is_seen() -> None:
     np.testing.assert_allclose(
         found["mean_iou"], (found["iou/dark"] + found["iou/bright"]) / 2, rtol=1e-14
     )
+
+
+@pytest.mark.parametrize("tile", [0, 1, 2, 3, 4, 5, 7, 8, 30])
+def test_tiles_keep_every_voxel_of_the_slab_once(tile: int) -> None:
+    shape, slab = (11, 17, 7), Slab(1, 5, 12)
+    kept = np.zeros(shape, int)
+    for outer, inner in _tiles(shape, slab.index, tile):
+        kept[inner] += 1
+        for o, i, length in zip(outer, inner, shape, strict=True):
+            assert 0 <= o.start <= i.start < i.stop <= o.stop <= length
+            assert o.stop - o.start == (tile if 0 < tile < length else length)
+            margin = tile // 4
+            assert i.start - o.start >= margin or o.start == 0 or o.stop == length
+            assert o.stop - i.stop >= margin or o.stop == length
+    expected = np.zeros(shape, int)
+    expected[slab.index] = 1
+    np.testing.assert_array_equal(kept, expected)
+
+
+def test_tiles_of_a_pointwise_model_score_as_the_whole_volume() -> None:
+    rng = np.random.default_rng(1)
+    image = rng.random((11, 17, 7)).astype(np.float32)
+    labels = (image + rng.normal(0, 0.2, image.shape) > 0.5).astype(np.int32)
+    volume = Volume(image, labels, np.eye(4), ("dark", "bright"))
+
+    def predict(arrays: Any, image: Any) -> Any:
+        return (image[..., 0] > 0.5).astype(jnp.int32)
+
+    whole = evaluate(predict, {}, volume, Slab(1, 5, 12))
+    assert 0.5 < whole["mean_dice"] < 1
+    assert evaluate(predict, {}, volume, Slab(1, 5, 12), tile=6) == whole
