@@ -1,9 +1,11 @@
 """Trains a tiny model, says each event in a line, and can stall where a kill hurts most.
 
 Usage: child.py DIRECTORY start|resume [STALL]; STALL is "manifest:N" or "deletion:N" (at step N).
+The environment variable CHILD_MODEL=meshnet takes a MeshNet instead.
 """
 
 import dataclasses
+import os
 import shutil
 import sys
 import time
@@ -47,6 +49,9 @@ CONFIG = TrainConfig(
     model="tiny", data="shapes", patch_size=9, batch_size=3, steps_per_epoch=5, epochs=4,
     learning_rate=0.01, keep=2, keep_best=1,
 )  # fmt: skip
+MESHNET = dataclasses.replace(
+    CONFIG, model="meshnet", model_options={"channels": 4, "batch_norm": True, "dropout": 0.2}
+)
 
 
 def say(event: Event) -> None:
@@ -88,5 +93,6 @@ if __name__ == "__main__":
     if len(sys.argv) > 3:
         name, at = sys.argv[3].split(":")
         stall_in(name, int(at))
-    result = train(CONFIG, sys.argv[1], resume=sys.argv[2] == "resume", report=say)
+    config = MESHNET if os.environ.get("CHILD_MODEL") == "meshnet" else CONFIG
+    result = train(config, sys.argv[1], resume=sys.argv[2] == "resume", report=say)
     print("ended at", dataclasses.asdict(result.model.config)["channels"], result.step, flush=True)

@@ -144,3 +144,12 @@ def test_killed_at_random_moments(tmp_path: Path, uninterrupted: dict[str, bytes
         child.communicate(timeout=60)
     _run(run, "resume")
     assert _state(run) == uninterrupted
+
+
+@pytest.mark.slow
+def test_a_killed_meshnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHILD_MODEL", "meshnet")
+    _run(tmp_path / "whole", "start")
+    _kill_at(_start(tmp_path / "run", "start"), "step 13")
+    assert _run(tmp_path / "run", "resume")[0].startswith("started at ")
+    assert _state(tmp_path / "run") == _state(tmp_path / "whole")
