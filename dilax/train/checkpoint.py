@@ -1,5 +1,6 @@
 """Checkpoints that count only while every byte is what was written; alone in importing Orbax."""
 
+import itertools
 import math
 import os
 import re
@@ -328,13 +329,10 @@ def _remove_leftovers(directory: Path) -> None:
 
 def _set_aside(path: Path) -> None:
     """Rename what is in the way of a step: it does not count, and may be of use to somebody."""
-    number = 1
-    while os.path.lexists(path) and number:
-        aside = path.with_name(f"{path.name}.damaged-{number}")
-        if os.path.lexists(aside):
-            number += 1
-        else:
-            os.replace(path, aside)
+    if not os.path.lexists(path):
+        return
+    names = (path.with_name(f"{path.name}.damaged-{n}") for n in itertools.count(1))
+    os.replace(path, next(name for name in names if not os.path.lexists(name)))
 
 
 def _write_error(path: Path, error: BaseException) -> FileError:

@@ -119,6 +119,7 @@ def test_killed_while_an_old_step_is_deleted(
     assert _state(run) == uninterrupted
 
 
+@pytest.mark.slow
 def test_sigterm_saves_in_the_middle_of_an_epoch(
     tmp_path: Path, uninterrupted: dict[str, bytes]
 ) -> None:
