@@ -76,8 +76,7 @@ class MissingDependency(DilaxError, ImportError):
 
     def __init__(self, function: str, package: str, extra: str) -> None:
         super().__init__(
-            f"{function}: the package {package!r} is not installed; "
-            f"install it with pip install 'dilax-nn[{extra}]'."
+            f"{function}: the package {package!r} is not installed; install it with pip install 'dilax-nn[{extra}]'."
         )
 
 

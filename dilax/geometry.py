@@ -27,9 +27,7 @@ def effective_kernel_size(kernel_size: int, dilation: int = 1) -> int:
     return dilation * (kernel_size - 1) + 1
 
 
-def output_size(
-    input_size: int, kernel_size: int, *, stride: int = 1, padding: int = 0, dilation: int = 1
-) -> int:
+def output_size(input_size: int, kernel_size: int, *, stride: int = 1, padding: int = 0, dilation: int = 1) -> int:
     """Length of a convolution's output along one axis, in samples.
 
     Args:
@@ -53,9 +51,7 @@ def output_size(
     _check_positive("output_size", stride=stride)
     for name, value in (("input_size", input_size), ("padding", padding)):
         if value < 0:
-            raise ArgumentError(
-                "output_size", name, value, "is negative", "pass an integer of at least 0"
-            )
+            raise ArgumentError("output_size", name, value, "is negative", "pass an integer of at least 0")
     window = effective_kernel_size(kernel_size, dilation)
     if input_size + 2 * padding < window:
         raise ArgumentError(
@@ -95,6 +91,4 @@ def receptive_field(layers: Iterable[tuple[int, int, int]]) -> int:
 def _check_positive(function: str, **values: int) -> None:
     for name, value in values.items():
         if value < 1:
-            raise ArgumentError(
-                function, name, value, "is below 1", "pass an integer of at least 1"
-            )
+            raise ArgumentError(function, name, value, "is below 1", "pass an integer of at least 1")

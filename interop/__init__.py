@@ -1,45 +1,32 @@
-"""The PyTorch side of dilax: read checkpoints without PyTorch, load, save, verify."""
+"""The PyTorch side of dilax: fill Flax models from state_dicts, give them back, verify both sides agree."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .files import Checkpoint, LazyTensor, Limits, read, write
     from .inference import infer_options
     from .loading import LoadReport, load
-    from .saving import save, state_dict
+    from .saving import state_dict
     from .verification import VerifyReport, verify
 
-# Names load on first use, so that reading a file imports neither JAX nor PyTorch. No module bears a
+# Names load on first use, so that PyTorch is imported only for verification. No module bears a
 # function's name: importing the module would put it in the function's place.
 _HOMES = {
-    "Checkpoint": "files",
-    "LazyTensor": "files",
-    "Limits": "files",
     "LoadReport": "loading",
     "VerifyReport": "verification",
     "infer_options": "inference",
     "load": "loading",
-    "read": "files",
-    "save": "saving",
     "state_dict": "saving",
     "verify": "verification",
-    "write": "files",
 }
 
 __all__ = [
-    "Checkpoint",
-    "LazyTensor",
-    "Limits",
     "LoadReport",
     "VerifyReport",
     "infer_options",
     "load",
-    "read",
-    "save",
     "state_dict",
     "verify",
-    "write",
 ]
 
 

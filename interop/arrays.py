@@ -25,6 +25,6 @@ def to_numpy(value: Any) -> np.ndarray[Any, np.dtype[Any]]:
         if tensor.dtype == torch.bfloat16:  # NumPy has none; ml_dtypes lends it one
             import ml_dtypes
 
-            return tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)  # type: ignore[no-any-return]
-        return tensor.resolve_conj().resolve_neg().numpy()  # type: ignore[no-any-return]
+            return tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+        return tensor.resolve_conj().resolve_neg().numpy()
     return np.asarray(value)

@@ -33,9 +33,7 @@ def infer_options(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
         DilaxError: The state_dict is not one of this model.
     """
     if name not in _INFER:
-        raise ArgumentError(
-            "infer_options", "name", name, "is no model", f"pass one of {', '.join(_INFER)}"
-        )
+        raise ArgumentError("infer_options", "name", name, "is no model", f"pass one of {', '.join(_INFER)}")
     return _INFER[name](state_dict)
 
 

@@ -51,7 +51,7 @@ def load(model: nnx.Module, state_dict: Mapping[str, Any]) -> LoadReport:
 
     Args:
         model: A model made of layers that :mod:`interop.rules` knows.
-        state_dict: What :func:`interop.read` gives, or any mapping of names to tensors or arrays in PyTorch's layout;
+        state_dict: A mapping of names to tensors or arrays in PyTorch's layout;
             also the dictionary around it that training scripts save.
 
     Returns:
@@ -135,9 +135,7 @@ def _compare(wanted: list[Entry], arrays: Mapping[str, Any]) -> list[str]:
             problems.append(f"shape: {entry.key} is {shapes}")
     missing = [key for key in keys if key not in arrays]
     for key in unexpected:
-        problems.append(
-            f"unexpected: {key} {list(arrays[key].shape)}{nearest(key, missing)}"
-        )
+        problems.append(f"unexpected: {key} {list(arrays[key].shape)}{nearest(key, missing)}")
     return problems
 
 

@@ -1,12 +1,10 @@
 """Flax model -> state_dict, the exact inverse of loading."""
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from flax import nnx
 
-from .files import write
 from .rules import entries
 
 
@@ -30,20 +28,3 @@ def state_dict(model: nnx.Module) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         )
         for entry in entries(model)
     }
-
-
-def save(
-    model: nnx.Module, path: str | Path, *, format: Literal["torch", "safetensors"] | None = None
-) -> None:
-    """Write a model as a PyTorch checkpoint: a bare state_dict, without needing PyTorch.
-
-    Args:
-        model: A model made of layers that :mod:`interop.rules` knows.
-        path: File to write; replaced whole or not at all.
-        format: ``"torch"`` or ``"safetensors"``; by the suffix of ``path`` if None.
-
-    Raises:
-        FileError: The file cannot be written.
-        DilaxError: A layer has no rule.
-    """
-    write(path, state_dict(model), format=format)

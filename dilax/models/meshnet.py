@@ -41,9 +41,7 @@ class MeshNetConfig:
         for name in ("in_channels", "channels", "num_classes"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ArgumentError(
-                    "MeshNet", name, value, "is no positive integer", "pass one, e.g. 5"
-                )
+                raise ArgumentError("MeshNet", name, value, "is no positive integer", "pass one, e.g. 5")
         if self.activation not in ACTIVATIONS:
             raise ArgumentError(
                 "MeshNet", "activation", self.activation,
@@ -51,9 +49,7 @@ class MeshNetConfig:
                 f"pass one of {', '.join(sorted(ACTIVATIONS))}",
             )  # fmt: skip
         if not 0 <= self.dropout < 1:
-            raise ArgumentError(
-                "MeshNet", "dropout", self.dropout, "is outside [0, 1)", "pass a share, e.g. 0.1"
-            )
+            raise ArgumentError("MeshNet", "dropout", self.dropout, "is outside [0, 1)", "pass a share, e.g. 0.1")
 
 
 class MeshNet(nnx.Module):
@@ -74,9 +70,7 @@ class MeshNet(nnx.Module):
         layers: list[nnx.Module] = []
         channels = config.in_channels
         for rate in DILATIONS:
-            layers.append(
-                Conv(channels, config.channels, (3, 3, 3), padding=rate, dilation=rate, rngs=rngs)
-            )
+            layers.append(Conv(channels, config.channels, (3, 3, 3), padding=rate, dilation=rate, rngs=rngs))
             channels = config.channels
             if config.batch_norm:
                 layers.append(BatchNorm(channels))

@@ -46,9 +46,7 @@ class BatchNorm(nnx.Module):
         dtype: Any = jnp.float32,
     ) -> None:
         if num_features < 1:
-            raise ArgumentError(
-                "BatchNorm", "num_features", num_features, "is below 1", "pass a positive integer"
-            )
+            raise ArgumentError("BatchNorm", "num_features", num_features, "is below 1", "pass a positive integer")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.use_running_average = False
         self.scale = nnx.Param(jnp.ones(num_features, dtype))

@@ -9,9 +9,7 @@ Pads = tuple[tuple[int, int], ...]
 Padding = int | Literal["same", "valid"] | Sequence[int] | Sequence[tuple[int, int]]
 
 
-def per_axis(
-    function: str, name: str, value: int | Sequence[int], *, axes: int, least: int = 1
-) -> tuple[int, ...]:
+def per_axis(function: str, name: str, value: int | Sequence[int], *, axes: int, least: int = 1) -> tuple[int, ...]:
     """One integer for each spatial axis, from an integer or a sequence of them.
 
     Args:
@@ -24,7 +22,7 @@ def per_axis(
     Raises:
         ArgumentError: Wrong type, wrong length, or an entry below ``least``.
     """
-    values = (value,) * axes if _is_integer(value) else value
+    values: Any = (value,) * axes if _is_integer(value) else value
     if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != axes:
         raise ArgumentError(
             function, name, value, f"is not an integer or one integer for each of {axes} axes",
@@ -32,9 +30,7 @@ def per_axis(
         )  # fmt: skip
     for entry in values:
         if not _is_integer(entry) or entry < least:
-            raise ArgumentError(
-                function, name, value, f"contains {entry!r}", f"pass integers of at least {least}"
-            )
+            raise ArgumentError(function, name, value, f"contains {entry!r}", f"pass integers of at least {least}")
     return tuple(int(entry) for entry in values)
 
 
@@ -71,7 +67,7 @@ def resolve_padding(
         totals = [rate * (size - 1) for rate, size in zip(dilation, kernel_size, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
     if isinstance(padding, Sequence) and not isinstance(padding, str) and len(padding) == axes:
-        pairs = [(entry, entry) if _is_integer(entry) else entry for entry in padding]
+        pairs: list[Any] = [(entry, entry) if _is_integer(entry) else entry for entry in padding]
     else:
         pairs = [(padding, padding)] * axes
     for pair in pairs:
@@ -82,7 +78,7 @@ def resolve_padding(
                 'pass an integer of at least 0, one for each axis, a (before, after) pair for each axis, '
                 '"same" or "valid"',
             )  # fmt: skip
-    return tuple((int(before), int(after)) for before, after in pairs)  # type: ignore[misc]
+    return tuple((int(before), int(after)) for before, after in pairs)
 
 
 def _is_integer(value: Any) -> bool:

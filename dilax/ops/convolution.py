@@ -64,9 +64,7 @@ def conv(
     kernel_size = kernel.shape[:axes]
     stride = per_axis("conv", "stride", stride, axes=axes)
     dilation = per_axis("conv", "dilation", dilation, axes=axes)
-    pads = resolve_padding(
-        "conv", padding, kernel_size=kernel_size, stride=stride, dilation=dilation
-    )
+    pads = resolve_padding("conv", padding, kernel_size=kernel_size, stride=stride, dilation=dilation)
     for axis, (length, pair) in enumerate(zip(x.shape[1:-1], pads, strict=True)):
         window = dilation[axis] * (kernel_size[axis] - 1) + 1
         if length + sum(pair) < window:
@@ -153,12 +151,9 @@ _folded.defvjp(_folded_forward, _folded_backward)
 
 def _input_gradient(out_gradient: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     """Itself a convolution: of the output's gradient with the kernel turned round."""
-    reach = [
-        rate * (taps - 1) for rate, taps in zip(geometry.dilation, kernel.shape[:3], strict=True)
-    ]
+    reach = [rate * (taps - 1) for rate, taps in zip(geometry.dilation, kernel.shape[:3], strict=True)]
     pads = tuple(
-        (length - before, length - after)
-        for length, (before, after) in zip(reach, geometry.pads, strict=True)
+        (length - before, length - after) for length, (before, after) in zip(reach, geometry.pads, strict=True)
     )
     turned = kernel[::-1, ::-1, ::-1].swapaxes(-1, -2)
     return _folded(out_gradient, turned, geometry._replace(pads=pads))
@@ -173,14 +168,12 @@ def _kernel_gradient(
         shape = jax.ShapeDtypeStruct((*kernel_size, x.shape[-1], out_gradient.shape[-1]), x.dtype)
         transpose = jax.linear_transpose(lambda kernel: native(x, kernel, geometry), shape)
         (gradient,) = transpose(out_gradient)
-        return gradient  # type: ignore[no-any-return]
+        return gradient
 
     return lax.platform_dependent(
         x,
         out_gradient,
-        cpu=lambda x, out_gradient: depth_slabs_kernel_gradient(
-            x, out_gradient, kernel_size, geometry
-        ),
+        cpu=lambda x, out_gradient: depth_slabs_kernel_gradient(x, out_gradient, kernel_size, geometry),
         default=by_autodiff,
     )
 

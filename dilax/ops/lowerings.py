@@ -57,9 +57,7 @@ def folds(kernel_shape: tuple[int, ...], geometry: Geometry) -> bool:
         and geometry.groups == 1
         and all(
             max(pair) <= rate * (taps - 1)
-            for pair, rate, taps in zip(
-                geometry.pads, geometry.dilation, kernel_shape[:3], strict=True
-            )
+            for pair, rate, taps in zip(geometry.pads, geometry.dilation, kernel_shape[:3], strict=True)
         )
     )
 
@@ -80,9 +78,7 @@ def depth_slabs(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Arra
     rows = min(_ROWS, depth)
     slabs = -(-depth // rows)
     kernel = kernel.transpose(1, 2, 3, 0, 4).reshape(height, width, c_in, taps * c_out)
-    plane = geometry._replace(
-        stride=geometry.stride[1:], pads=geometry.pads[1:], dilation=geometry.dilation[1:]
-    )
+    plane = geometry._replace(stride=geometry.stride[1:], pads=geometry.pads[1:], dilation=geometry.dilation[1:])
     x = jnp.pad(x, ((0, 0), (0, slabs * rows - depth), (0, 0), (0, 0), (0, 0)))
     total = jnp.promote_types(x.dtype, jnp.float32)  # bfloat16 sums lose digits
 
@@ -98,9 +94,7 @@ def depth_slabs(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Arra
 
     size = [
         length + sum(pair) - gap * (window - 1)
-        for length, pair, gap, window in zip(
-            x.shape[2:4], plane.pads, plane.dilation, (height, width), strict=True
-        )
+        for length, pair, gap, window in zip(x.shape[2:4], plane.pads, plane.dilation, (height, width), strict=True)
     ]
     # Zero waits for x: XLA would otherwise fill the buffers of all layers of a model before it runs the first.
     zero, x = lax.optimization_barrier((jnp.zeros((), total), x))

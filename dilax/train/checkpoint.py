@@ -75,9 +75,7 @@ class Checkpoints:
         if keep < 1:
             raise ArgumentError("Checkpoints", "keep", keep, "is below 1", "pass 1 or more")
         if keep_best < 0:
-            raise ArgumentError(
-                "Checkpoints", "keep_best", keep_best, "is below 0", "pass 0 or more"
-            )
+            raise ArgumentError("Checkpoints", "keep_best", keep_best, "is below 0", "pass 0 or more")
         self.directory = _make_directory(Path(directory))
         self._keep, self._keep_best, self._metric = keep, keep_best, metric
         self._lock = Lock(self.directory)
@@ -111,9 +109,7 @@ class Checkpoints:
         self._check_step(step)
         items = {"model": model_state, "optimizer": optimizer_state}
         packed = {name: pack(tree) for name, tree in items.items() if tree is not None}
-        about = replace(
-            meta or CheckpointMeta(), step=step, arrays={k: v.about for k, v in packed.items()}
-        )
+        about = replace(meta or CheckpointMeta(), step=step, arrays={k: v.about for k, v in packed.items()})
         about.to_json()
         path = self.directory / str(step)
         _set_aside(path)
@@ -169,9 +165,7 @@ class Checkpoints:
         ranked = self._ranked(list(self.steps()))
         return ranked[0] if ranked else None
 
-    def restore(
-        self, step: int | None = None, *, model_state: Any = None, optimizer_state: Any = None
-    ) -> Restored:
+    def restore(self, step: int | None = None, *, model_state: Any = None, optimizer_state: Any = None) -> Restored:
         """Read a step after comparing every file with its manifest.
 
         Args:

@@ -8,9 +8,7 @@ from typing import Any
 from ..errors import ArgumentError, MismatchError, nearest
 
 #: Fields that may change when a run is resumed.
-CHANGEABLE = frozenset(
-    {"epochs", "evaluation_tile", "keep", "keep_best", "learning_rate", "weight_decay"}
-)
+CHANGEABLE = frozenset({"epochs", "evaluation_tile", "keep", "keep_best", "learning_rate", "weight_decay"})
 
 _POSITIVE = ("patch_size", "batch_size", "steps_per_epoch", "epochs", "keep")
 

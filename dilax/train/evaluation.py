@@ -12,9 +12,7 @@ from .arrays import Arrays
 from .step import Predict
 
 
-def evaluate(
-    predict: Predict, arrays: Arrays, volume: Volume, held_out: Slab, *, tile: int = 0
-) -> dict[str, float]:
+def evaluate(predict: Predict, arrays: Arrays, volume: Volume, held_out: Slab, *, tile: int = 0) -> dict[str, float]:
     """Predict the slab with its surroundings, and score the slab alone.
 
     Args:
@@ -56,10 +54,7 @@ def _tiles(
     shape: tuple[int, ...], where: tuple[slice, ...], tile: int
 ) -> Iterator[tuple[tuple[slice, ...], tuple[slice, ...]]]:
     """What to predict and what to keep of it; what is kept covers ``where`` once."""
-    axes = [
-        _tiles_along(length, *part.indices(length)[:2], tile)
-        for length, part in zip(shape, where, strict=True)
-    ]
+    axes = [_tiles_along(length, *part.indices(length)[:2], tile) for length, part in zip(shape, where, strict=True)]
     for parts in itertools.product(*axes):
         yield tuple(outer for outer, _ in parts), tuple(inner for _, inner in parts)
 

@@ -5,9 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Float32, Int
 
 
-def cross_entropy(
-    logits: Float[Array, "*batch classes"], labels: Int[Array, "*batch"]
-) -> Float32[Array, ""]:
+def cross_entropy(logits: Float[Array, "*batch classes"], labels: Int[Array, "*batch"]) -> Float32[Array, ""]:
     r"""Mean over all samples of the negative log-probability of the true class.
 
     .. math:: \frac{1}{n} \sum_i \Big( \log \sum_c e^{z_{ic}} - z_{i y_i} \Big)

@@ -40,10 +40,7 @@ class CheckpointMeta:
 
     def to_json(self) -> dict[str, Any]:
         """All fields as JSON can hold them: a metric that is NaN becomes null."""
-        metrics = {
-            name: float(value) if math.isfinite(value) else None
-            for name, value in self.metrics.items()
-        }
+        metrics = {name: float(value) if math.isfinite(value) else None for name, value in self.metrics.items()}
         return {**asdict(self), "metrics": metrics}
 
     @classmethod

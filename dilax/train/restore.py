@@ -31,9 +31,7 @@ def load_model(path: str | PathLike[str]) -> tuple[nnx.Module, CheckpointMeta]:
     step = locate(path, function="load_model")
     about = meta_of(step)
     if not about.model:
-        raise FileError(
-            "load_model", path, "does not name its model", "build the model and use fill_model"
-        )
+        raise FileError("load_model", path, "does not name its model", "build the model and use fill_model")
     model: Any = models.create(about.model, **about.model_options)
     targets = {"model": model_arrays(model)}
     fill_model(model, read_checkpoint(step, targets, items=("model",)).model_state)

@@ -71,9 +71,7 @@ def prepare(config: TrainConfig, initial: Any = None) -> Task:
         )  # fmt: skip
     source = load_source(config.data)
     _check_model(model, source)
-    return Task(
-        config, model, model if initial is None else initial, source, _batches(config, source)
-    )
+    return Task(config, model, model if initial is None else initial, source, _batches(config, source))
 
 
 class Run:
@@ -185,9 +183,7 @@ class Run:
     def _train_one(self) -> None:
         begin = time.monotonic()
         batch = next(self._batches)
-        self._state, result = self._train_step(
-            self._state, batch["image"], batch["labels"], self.config.learning_rate
-        )
+        self._state, result = self._train_step(self._state, batch["image"], batch["labels"], self.config.learning_rate)
         loss, accuracy = float(result.loss), float(result.accuracy)
         self.step += 1
         if not math.isfinite(loss):
@@ -204,9 +200,7 @@ class Run:
         begin = time.monotonic()
         volume, held_out = self._source.volume, self._source.held_out
         config = self.config
-        self.metrics = evaluate(
-            self._predict, self._model_arrays(), volume, held_out, tile=config.evaluation_tile
-        )
+        self.metrics = evaluate(self._predict, self._model_arrays(), volume, held_out, tile=config.evaluation_tile)
         means = {name: total / config.steps_per_epoch for name, total in self._sums.items()}
         self._sums = dict.fromkeys(self._sums, 0.0)
         if math.isfinite(self.metrics["mean_dice"]):

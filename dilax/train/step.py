@@ -82,13 +82,9 @@ def make_train_step(model: nnx.Module, optimizer: optax.GradientTransformation) 
         logits = built(image)
         return cross_entropy(logits, labels), (model_arrays(built, nnx.Not(nnx.Param)), logits)
 
-    def step(
-        state: TrainState, image: Array, labels: Array, learning_rate: Array
-    ) -> tuple[TrainState, StepResult]:
+    def step(state: TrainState, image: Array, labels: Array, learning_rate: Array) -> tuple[TrainState, StepResult]:
         gradient = jax.value_and_grad(loss_of, has_aux=True)
-        (loss, (variables, logits)), grads = gradient(
-            state.parameters, state.variables, image, labels
-        )
+        (loss, (variables, logits)), grads = gradient(state.parameters, state.variables, image, labels)
         direction, moments = optimizer.update(grads, state.optimizer, state.parameters)
         parameters = jax.tree.map(
             lambda old, move: (old - learning_rate * move).astype(old.dtype),

@@ -64,9 +64,7 @@ def newest(directory: Path) -> Newest:
 
 def verified(directory: Path) -> tuple[tuple[int, ...], tuple[Skipped, ...]]:
     """All steps that count, lowest first, and all that do not."""
-    reasons = {
-        step: manifest.problem(directory / str(step), step=step) for step in candidates(directory)
-    }
+    reasons = {step: manifest.problem(directory / str(step), step=step) for step in candidates(directory)}
     good = tuple(sorted(step for step, reason in reasons.items() if reason is None))
     bad = tuple(Skipped(str(step), reason) for step, reason in reasons.items() if reason)
     return good, bad
@@ -91,13 +89,9 @@ def locate(path: str | PathLike[str], *, function: str = "locate") -> Path:
     """
     path = Path(path)
     if not path.exists():
-        raise errors.FileError(
-            function, path, "does not exist", "pass the directory of a run or of one of its steps"
-        )
+        raise errors.FileError(function, path, "does not exist", "pass the directory of a run or of one of its steps")
     if not path.is_dir():
-        raise errors.FileError(
-            function, path, "is a file", "pass the directory of a run or of one of its steps"
-        )
+        raise errors.FileError(function, path, "is a file", "pass the directory of a run or of one of its steps")
     if (path / manifest.NAME).exists() or (path / META).exists():
         if reason := manifest.problem(path):
             raise errors.CorruptCheckpoint(function, path, reason, "use another step")
@@ -106,13 +100,9 @@ def locate(path: str | PathLike[str], *, function: str = "locate") -> Path:
     if found.step is not None:
         return path / str(found.step)
     if not found.skipped:
-        raise errors.FileError(
-            function, path, "holds no checkpoint", "pass the directory of a run or of a step"
-        )
+        raise errors.FileError(function, path, "holds no checkpoint", "pass the directory of a run or of a step")
     reasons = ", ".join(map(str, found.skipped))
-    raise errors.CorruptCheckpoint(
-        function, path, f"holds no checkpoint that counts ({reasons})", "use another run"
-    )
+    raise errors.CorruptCheckpoint(function, path, f"holds no checkpoint that counts ({reasons})", "use another run")
 
 
 def read_meta(path: str | PathLike[str]) -> CheckpointMeta:

@@ -39,9 +39,7 @@ def pack(tree: Any) -> Packed:
     return Packed(stored, describe(named))
 
 
-def unpack(
-    arrays: Mapping[str, Any], about: Mapping[str, Any], target: Any, item: str, path: Path
-) -> Any:
+def unpack(arrays: Mapping[str, Any], about: Mapping[str, Any], target: Any, item: str, path: Path) -> Any:
     """Undo :func:`pack`.
 
     Args:
@@ -82,9 +80,7 @@ def name_leaves(tree: Any) -> dict[str, Any]:
         if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
             raise ArgumentError("Checkpoints", name, leaf, "is no array", "pass arrays alone")
         if name in named:
-            raise ArgumentError(
-                "Checkpoints", "state", name, "names two arrays", "give each its own name"
-            )
+            raise ArgumentError("Checkpoints", "state", name, "names two arrays", "give each its own name")
         named[name] = leaf
     return named
 

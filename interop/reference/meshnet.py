@@ -21,9 +21,7 @@ class MeshNet(torch.nn.Module):
         layers: list[torch.nn.Module] = []
         channels = config.in_channels
         for rate in DILATIONS:
-            layers.append(
-                torch.nn.Conv3d(channels, config.channels, 3, padding=rate, dilation=rate)
-            )
+            layers.append(torch.nn.Conv3d(channels, config.channels, 3, padding=rate, dilation=rate))
             channels = config.channels
             if config.batch_norm:
                 layers.append(torch.nn.BatchNorm3d(channels))
@@ -35,4 +33,4 @@ class MeshNet(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(N, in_channels, D, H, W)`` to logits ``(N, num_classes, D, H, W)``."""
-        return self.model(x)  # type: ignore[no-any-return]
+        return self.model(x)

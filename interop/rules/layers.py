@@ -1,6 +1,6 @@
 """One rule for each kind of layer. The layer's type selects it, never an array's rank or size."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ class ArrayRule:
 
     torch_name: str
     flax_name: str
-    layout: Layout = Same()
+    layout: Layout = field(default_factory=Same)
     torch_dtype: np.dtype[Any] | None = None
 
 
@@ -57,9 +57,7 @@ _RULES = (
             ArrayRule("bias", "bias"),
             ArrayRule("running_mean", "mean"),
             ArrayRule("running_var", "var"),
-            ArrayRule(
-                "num_batches_tracked", "num_batches_tracked", torch_dtype=np.dtype(np.int64)
-            ),
+            ArrayRule("num_batches_tracked", "num_batches_tracked", torch_dtype=np.dtype(np.int64)),
         ),
     ),
 )

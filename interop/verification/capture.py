@@ -62,16 +62,14 @@ def flax_outputs(model: nnx.Module, x: np.ndarray[Any, Any]) -> Arrays:
         paths = {id(module): path for path, module in modules(copy)}
         outputs: dict[str, jax.Array] = {}
         with _recording({type(module) for _, module in modules(copy)}, paths, outputs):
-            copy(x)  # type: ignore[operator]
+            copy(x)
         return outputs
 
     return {name: np.asarray(output) for name, output in run(state, x).items()}
 
 
 @contextmanager
-def _recording(
-    types: set[type[Any]], paths: dict[int, str], outputs: dict[str, jax.Array]
-) -> Iterator[None]:
+def _recording(types: set[type[Any]], paths: dict[int, str], outputs: dict[str, jax.Array]) -> Iterator[None]:
     """Within, a call of a module in ``paths`` puts its output into ``outputs``."""
     originals = {kind: kind.__call__ for kind in types if "__call__" in vars(kind)}
 

@@ -24,8 +24,8 @@ class LayerComparison:
         kind: Type of the PyTorch layer.
         shape: Shape of the output, channels last.
         float64: Largest difference of the float64 outputs over the largest magnitude.
-        float32: ``R``, the distance (root mean square) of JAX's float32 output from PyTorch's float64 output over that of
-            PyTorch's float32 output.
+        float32: ``R``, the distance (root mean square) of JAX's float32 output from PyTorch's float64 output over
+            that of PyTorch's float32 output.
     """
 
     name: str

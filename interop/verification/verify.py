@@ -21,8 +21,8 @@ _ROUNDING = 2.0**-25
 def verify(model: nnx.Module, reference: torch.nn.Module, x: Any) -> VerifyReport:
     """Run both models on one input in float64 and in float32 and compare every layer.
 
-    Both run in evaluation mode, on copies: neither argument changes. The layers are paired by name, which dilax's models
-    share with PyTorch's.
+    Both run in evaluation mode, on copies: neither argument changes. The layers are paired by name, which dilax's
+    models share with PyTorch's.
 
     Args:
         model: The Flax model.
@@ -49,9 +49,7 @@ def verify(model: nnx.Module, reference: torch.nn.Module, x: Any) -> VerifyRepor
             f"verify: the {type(model).__name__} and the {type(reference).__name__} share no layer; "
             "pass models whose layers have the same names."
         )
-    layers = tuple(
-        _compare(name, kinds[name], truth, rounded, double, single) for name in shared
-    )
+    layers = tuple(_compare(name, kinds[name], truth, rounded, double, single) for name in shared)
     leaves = [name for name in shared if not any(reference.get_submodule(name).children())]
     not_compared = [
         name
@@ -65,17 +63,13 @@ def verify(model: nnx.Module, reference: torch.nn.Module, x: Any) -> VerifyRepor
 def _evaluated(model: nnx.Module, dtype: Any) -> nnx.Module:
     """A copy in evaluation mode with its floating arrays in ``dtype``."""
     graph, state = nnx.split(model)
-    state = jax.tree.map(
-        lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, state
-    )
+    state = jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, state)
     result = nnx.merge(graph, state)
     result.eval()
     return result
 
 
-def _compare(
-    name: str, kind: str, truth: Arrays, rounded: Arrays, double: Arrays, single: Arrays
-) -> LayerComparison:
+def _compare(name: str, kind: str, truth: Arrays, rounded: Arrays, double: Arrays, single: Arrays) -> LayerComparison:
     expected = truth[name]
     if double[name].shape != expected.shape:
         raise DilaxError(

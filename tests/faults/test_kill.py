@@ -71,18 +71,14 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_two_processes_that_nobody_disturbs_agree_bit_for_bit(
-    tmp_path: Path, uninterrupted: dict[str, bytes]
-) -> None:
+def test_two_processes_that_nobody_disturbs_agree_bit_for_bit(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
     _run(tmp_path / "run", "start")
     assert _state(tmp_path / "run") == uninterrupted
     assert any(name.startswith("optimizer 0.nu.") for name in uninterrupted)
     assert any(name.endswith("rngs.count") for name in uninterrupted)
 
 
-def test_killed_twice_in_the_middle_of_an_epoch(
-    tmp_path: Path, uninterrupted: dict[str, bytes]
-) -> None:
+def test_killed_twice_in_the_middle_of_an_epoch(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
     run = tmp_path / "run"
     _kill_at(_start(run, "start"), "step 7")
     said = _kill_at(_start(run, "resume"), "step 14")
@@ -93,24 +89,18 @@ def test_killed_twice_in_the_middle_of_an_epoch(
     assert _state(run) == uninterrupted
 
 
-def test_killed_between_the_arrays_and_the_manifest(
-    tmp_path: Path, uninterrupted: dict[str, bytes]
-) -> None:
+def test_killed_between_the_arrays_and_the_manifest(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
     run = tmp_path / "run"
     _kill_at(_start(run, "start", "manifest:10"), "stalled")
     assert (run / "10" / "model").is_dir()
     said = _run(run, "resume")
-    assert said[0] == (
-        "started at 5 skipped 10 has no manifest.json, so it was never completely saved"
-    )
+    assert said[0] == ("started at 5 skipped 10 has no manifest.json, so it was never completely saved")
     assert _state(run) == uninterrupted
     assert (run / "10.damaged-1" / "model").is_dir()
 
 
 @pytest.mark.slow
-def test_killed_while_an_old_step_is_deleted(
-    tmp_path: Path, uninterrupted: dict[str, bytes]
-) -> None:
+def test_killed_while_an_old_step_is_deleted(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
     run = tmp_path / "run"
     _kill_at(_start(run, "start", "deletion:0"), "stalled")
     assert (run / "0.deleting").is_dir()
@@ -120,9 +110,7 @@ def test_killed_while_an_old_step_is_deleted(
 
 
 @pytest.mark.slow
-def test_sigterm_saves_in_the_middle_of_an_epoch(
-    tmp_path: Path, uninterrupted: dict[str, bytes]
-) -> None:
+def test_sigterm_saves_in_the_middle_of_an_epoch(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
     run = tmp_path / "run"
     said = _kill_at(_start(run, "start"), "step 8", send=signal.SIGTERM)
     step = int(said[-1].split()[-1])

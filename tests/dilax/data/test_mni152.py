@@ -52,6 +52,5 @@ def test_without_nilearn(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MissingDependency) as caught:
         load_mni152()
     assert str(caught.value) == (
-        "load_mni152: the package 'nilearn' is not installed; "
-        "install it with pip install 'dilax-nn[demo]'."
+        "load_mni152: the package 'nilearn' is not installed; install it with pip install 'dilax-nn[demo]'."
     )

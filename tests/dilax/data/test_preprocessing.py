@@ -20,9 +20,7 @@ def test_two_quantiles_become_zero_and_one_and_the_rest_is_linear() -> None:
 
 def test_integers_are_scaled_as_numbers() -> None:
     volume = np.arange(200, dtype=np.int16).reshape(8, 5, 5)
-    np.testing.assert_array_equal(
-        scale_quantiles(volume), scale_quantiles(volume.astype(np.float32))
-    )
+    np.testing.assert_array_equal(scale_quantiles(volume), scale_quantiles(volume.astype(np.float32)))
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,5 @@ def test_an_unknown_source() -> None:
     with pytest.raises(ArgumentError) as caught:
         load_source("mni125")
     assert str(caught.value) == (
-        "load_source: name='mni125' is no data source (did you mean 'mni152'?); "
-        "pass one of mni152, shapes."
+        "load_source: name='mni125' is no data source (did you mean 'mni152'?); pass one of mni152, shapes."
     )

@@ -16,11 +16,7 @@ def test_the_index_of_a_slab_selects_exactly_its_planes() -> None:
 def test_starts_outside_are_all_those_that_do_not_touch_the_slab(length: int, size: int) -> None:
     slab = Slab(0, 3, 6)
     found = [start for side in slab.starts_outside(length, size) for start in side]
-    clear = [
-        start
-        for start in range(length - size + 1)
-        if not set(range(start, start + size)) & set(range(3, 6))
-    ]
+    clear = [start for start in range(length - size + 1) if not set(range(start, start + size)) & set(range(3, 6))]
     assert found == clear
 
 
@@ -46,6 +42,4 @@ def test_bad_volumes() -> None:
     )
     with pytest.raises(ArgumentError) as caught:
         Volume(image, np.full((2, 3, 4), 2, np.int32), affine, ("a", "b"))
-    assert str(caught.value) == (
-        "Volume: labels=(2, 2) is a range outside 0 to 1; name every class in class_names."
-    )
+    assert str(caught.value) == ("Volume: labels=(2, 2) is a range outside 0 to 1; name every class in class_names.")

@@ -118,9 +118,7 @@ def test_arrays_may_be_donated_as_soon_as_save_returns(tmp_path: Path) -> None:
     with Checkpoints(tmp_path) as checkpoints:
         checkpoints.save(1, model_state=state)
         overwrite(state["w"]).block_until_ready()
-    np.testing.assert_array_equal(
-        read_arrays(tmp_path)["w"], np.arange(1_000_000, dtype=np.float32)
-    )
+    np.testing.assert_array_equal(read_arrays(tmp_path)["w"], np.arange(1_000_000, dtype=np.float32))
 
 
 def test_a_relative_path_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,9 +149,7 @@ def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
 def test_a_repeated_or_lower_step_is_an_error(copied: Path, step: int) -> None:
     with Checkpoints(copied) as checkpoints, pytest.raises(ArgumentError) as caught:
         checkpoints.save(step, model_state={"w": np.ones(2)})
-    assert str(caught.value) == (
-        f"save: step={step} is not above 7, the newest checkpoint here; pass 8 or more."
-    )
+    assert str(caught.value) == (f"save: step={step} is not above 7, the newest checkpoint here; pass 8 or more.")
     assert verified(copied) == ((3, 7), ())
 
 
@@ -163,9 +159,7 @@ def test_only_arrays_are_saved(tmp_path: Path) -> None:
     assert str(caught.value) == "Checkpoints: a.rate=0.5 is no array; pass arrays alone."
     with Checkpoints(tmp_path) as checkpoints, pytest.raises(ArgumentError) as caught:
         checkpoints.save(0, model_state={"a.b": np.ones(2), "a": {"b": np.ones(3)}})
-    assert str(caught.value) == (
-        "Checkpoints: state='a.b' names two arrays; give each its own name."
-    )
+    assert str(caught.value) == ("Checkpoints: state='a.b' names two arrays; give each its own name.")
 
 
 def test_every_difference_from_the_target_is_listed(tmp_path: Path) -> None:
@@ -194,8 +188,7 @@ def test_an_absent_optimizer_state_is_an_error(saved: Path) -> None:
     with pytest.raises(FileError) as caught:
         read_checkpoint(saved / "7", {"optimizer": {"m": np.ones(2)}})
     assert str(caught.value) == (
-        f"restore: {str((saved / '7').resolve())!r} holds no optimizer state; "
-        "pass no target for it."
+        f"restore: {str((saved / '7').resolve())!r} holds no optimizer state; pass no target for it."
     )
 
 
@@ -208,9 +201,7 @@ def _names(directory: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "empty", "delete"])
-def test_damage_to_any_file_is_noticed_and_the_step_before_is_used(
-    copied: Path, damage: str
-) -> None:
+def test_damage_to_any_file_is_noticed_and_the_step_before_is_used(copied: Path, damage: str) -> None:
     rng, names = np.random.default_rng(0), _names(copied / "7")
     assert len(names) > 8
     for name in names:
@@ -321,17 +312,14 @@ def test_paths_that_hold_no_checkpoint(tmp_path: Path, copied: Path) -> None:
         read_meta(copied)
     never = "has no manifest.json, so it was never completely saved"
     assert str(caught.value) == (
-        f"read_meta: {str(copied)!r} holds no checkpoint that counts (7 {never}, 3 {never}); "
-        "use another run."
+        f"read_meta: {str(copied)!r} holds no checkpoint that counts (7 {never}, 3 {never}); use another run."
     )
     with pytest.raises(CorruptCheckpoint) as caught:
         read_meta(copied / "7")
     assert str(caught.value) == f"read_meta: {str(copied / '7')!r} {never}; use another step."
 
 
-def test_the_error_of_the_last_save_reaches_the_caller(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_error_of_the_last_save_reaches_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dilax.train import manifest
 
     def fail(*arguments: Any, **options: Any) -> None:
@@ -367,8 +355,7 @@ def test_a_file_in_the_way_and_bad_arguments(tmp_path: Path) -> None:
     with pytest.raises(FileError) as caught:
         Checkpoints(tmp_path / "file")
     assert str(caught.value) == (
-        f"Checkpoints: {str(tmp_path / 'file')!r} cannot be made (File exists); "
-        "pass a directory that you may write to."
+        f"Checkpoints: {str(tmp_path / 'file')!r} cannot be made (File exists); pass a directory that you may write to."
     )
     with pytest.raises(ArgumentError) as wrong:
         Checkpoints(tmp_path, keep=0)

@@ -8,9 +8,7 @@ from dilax.errors import ArgumentError, MismatchError
 from dilax.train import TrainConfig, drift
 from dilax.train.config import Change
 
-CONFIG = TrainConfig(
-    model_options={"channels": 7}, data="shapes", patch_size=9, batch_size=2, seed=5
-)
+CONFIG = TrainConfig(model_options={"channels": 7}, data="shapes", patch_size=9, batch_size=2, seed=5)
 
 
 def test_a_dictionary_gives_the_configuration_back() -> None:

@@ -19,13 +19,7 @@ def test_only_the_slab_counts_and_the_whole_volume_is_seen() -> None:
         seen.append(image.shape)
         guess = image[..., 0].astype(jnp.int32)
         # Right inside the slab but for one voxel, wrong everywhere else.
-        return (
-            (1 - guess)
-            .at[:, :, 3:6]
-            .set(guess[:, :, 3:6])
-            .at[0, 1, 4, 2]
-            .add(1 - 2 * guess[0, 1, 4, 2])
-        )
+        return (1 - guess).at[:, :, 3:6].set(guess[:, :, 3:6]).at[0, 1, 4, 2].add(1 - 2 * guess[0, 1, 4, 2])
 
     found = evaluate(predict, {}, volume, Slab(1, 3, 6))
     assert seen == [(1, 4, 9, 5, 1)]
@@ -38,9 +32,7 @@ def test_only_the_slab_counts_and_the_whole_volume_is_seen() -> None:
         np.testing.assert_allclose(found[f"iou/{name}"], hit / (hit + 1))
         np.testing.assert_allclose(found[f"dice/{name}"], 2 * hit / (2 * hit + 1))
     assert np.isnan(found["dice/none"])
-    np.testing.assert_allclose(
-        found["mean_iou"], (found["iou/dark"] + found["iou/bright"]) / 2, rtol=1e-14
-    )
+    np.testing.assert_allclose(found["mean_iou"], (found["iou/dark"] + found["iou/bright"]) / 2, rtol=1e-14)
 
 
 @pytest.mark.parametrize("tile", [0, 1, 2, 3, 4, 5, 7, 8, 30])

@@ -79,9 +79,7 @@ def test_events_checkpoints_and_log_tell_one_story(tmp_path: Path) -> None:
     lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     logged = [line["event"] for line in lines]
     assert [logged.count(n) for n in ("run_started", "epoch_done", "run_ended")] == [1, 3, 1]
-    assert [line["loss"] for line in lines if line["event"] == "epoch_done"] == [
-        epoch.loss for epoch in epochs
-    ]
+    assert [line["loss"] for line in lines if line["event"] == "epoch_done"] == [epoch.loss for epoch in epochs]
 
 
 def test_training_lowers_the_loss_and_the_result_is_the_last_checkpoint(tmp_path: Path) -> None:
@@ -199,9 +197,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(
         train(replace(CONFIG, learning_rate=1e38), tmp_path / "run", resume=True)
     text = str(caught.value)
     assert text.startswith(("train: loss=nan at step ", "train: loss=inf at step "))
-    assert text.endswith(
-        "is not finite; resume from the last checkpoint with a lower learning rate."
-    )
+    assert text.endswith("is not finite; resume from the last checkpoint with a lower learning rate.")
     assert _bits(tmp_path / "run") == bits
     last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert (last["event"], last["reason"]) == ("run_ended", text)
@@ -214,8 +210,7 @@ def test_directories_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(FileError) as caught:
         train(CONFIG, tmp_path / "full")
     assert str(caught.value) == (
-        f"train: {str(tmp_path / 'full')!r} is not empty; "
-        "resume the run in it (--resume), or pass another directory."
+        f"train: {str(tmp_path / 'full')!r} is not empty; resume the run in it (--resume), or pass another directory."
     )
     with pytest.raises(FileError) as caught:
         train(CONFIG, tmp_path / "absent", resume=True)
@@ -230,8 +225,7 @@ def test_directories_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(FileError) as caught:
         train(CONFIG, tmp_path / "converted", resume=True)
     assert str(caught.value) == (
-        f"train: {str((tmp_path / 'converted').resolve())!r} was not written by a run; "
-        "start a new run from its model."
+        f"train: {str((tmp_path / 'converted').resolve())!r} was not written by a run; start a new run from its model."
     )
     (tmp_path / "converted" / "0" / "manifest.json").unlink()
     with pytest.raises(CorruptCheckpoint):
@@ -241,17 +235,14 @@ def test_directories_that_cannot_be_used(tmp_path: Path) -> None:
 def test_a_model_that_does_not_fit_the_data(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError) as caught:
         train(replace(CONFIG, model_options={"num_classes": 5}), tmp_path / "run")
-    assert str(caught.value) == (
-        "train: num_classes=5 is not the 3 that the data has; pass num_classes=3."
-    )
+    assert str(caught.value) == ("train: num_classes=5 is not the 3 that the data has; pass num_classes=3.")
     with pytest.raises(ArgumentError) as caught:
         train(replace(CONFIG, patch_size=99), tmp_path / "run")
     assert str(caught.value).startswith("patch_dataset: patch_size=99 does not fit into a volume")
     with pytest.raises(ArgumentError) as caught:
         train(replace(CONFIG, data="shape"), tmp_path / "run")
     assert str(caught.value) == (
-        "load_source: name='shape' is no data source (did you mean 'shapes'?); "
-        "pass one of mni152, shapes."
+        "load_source: name='shape' is no data source (did you mean 'shapes'?); pass one of mni152, shapes."
     )
     assert not (tmp_path / "run").exists()
 

@@ -42,9 +42,7 @@ def test_dice_and_iou_against_counts() -> None:
 
 def test_a_class_neither_present_nor_predicted_is_nan_and_left_out_of_the_mean() -> None:
     # Class 1 is predicted and absent (0), class 2 is neither (NaN).
-    confusion = metrics.confusion_matrix(
-        np.array([0, 0, 0, 3]), np.array([0, 0, 1, 3]), num_classes=4
-    )
+    confusion = metrics.confusion_matrix(np.array([0, 0, 0, 3]), np.array([0, 0, 1, 3]), num_classes=4)
     np.testing.assert_array_equal(metrics.dice(confusion), [0.8, 0, np.nan, 1])
     assert metrics.mean_dice(confusion) == pytest.approx(0.6)
     assert np.isnan(metrics.mean_iou(np.zeros((3, 3), np.int64)))
@@ -69,8 +67,7 @@ def test_errors() -> None:
     with pytest.raises(ArgumentError) as caught:
         metrics.confusion_matrix(np.zeros((2, 3), int), np.zeros((3, 2), int), num_classes=2)
     assert str(caught.value) == (
-        "confusion_matrix: predictions.shape=(3, 2) is not the labels' shape (2, 3); "
-        "pass one prediction a label."
+        "confusion_matrix: predictions.shape=(3, 2) is not the labels' shape (2, 3); pass one prediction a label."
     )
     with pytest.raises(ArgumentError) as caught:
         metrics.confusion_matrix(np.array([0, 255]), np.array([0, 1]), num_classes=2)

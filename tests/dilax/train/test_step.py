@@ -63,9 +63,7 @@ def test_the_learning_rate_is_an_argument_and_not_a_compilation(tiny: Any) -> No
     kept = _copy(state)
     for rate in (0.0, 0.1, 0.2):
         state, _ = step(_copy(kept), *_batch(), rate)
-        unchanged = np.array_equal(
-            state.parameters["first.kernel"], kept.parameters["first.kernel"]
-        )
+        unchanged = np.array_equal(state.parameters["first.kernel"], kept.parameters["first.kernel"])
         assert unchanged == (rate == 0)
     assert step._cache_size() == 1
 
@@ -91,9 +89,7 @@ def test_prediction_is_the_most_likely_class_in_evaluation_mode(tiny: Any) -> No
     np.testing.assert_array_equal(labels, logits.argmax(-1))
 
 
-def _gradients(
-    model: Any, state: TrainState, image: np.ndarray, labels: np.ndarray
-) -> dict[str, np.ndarray]:
+def _gradients(model: Any, state: TrainState, image: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """By NNX's own transformations, with the loss from log_softmax."""
     model = nnx.clone(model)
     arrays = {**state.parameters, **state.variables}

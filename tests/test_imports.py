@@ -1,0 +1,20 @@
+"""What an import may drag in, each in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import dilax", {"torch", "interop", "jax"}),
+        ("import dilax.ops, dilax.nn, dilax.models, dilax.train, dilax.data", {"torch", "interop"}),
+        ("import interop; interop.load; interop.state_dict", {"torch"}),
+    ],
+)
+def test_modules_that_stay_out(statement, absent):
+    code = f"{statement}\nimport sys\nprint(*sorted({absent!r} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == ""
