@@ -1,5 +1,6 @@
 """Read a model's options off the shapes of its state_dict."""
 
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ def _meshnet(state_dict: Mapping[str, Any]) -> InferredOptions:
         if (match := pattern.fullmatch(key)) and len(array.shape) == 5
     }
     places = sorted(kernels)
-    steps = {later - earlier for earlier, later in zip(places, places[1:], strict=False)}
+    steps = {later - earlier for earlier, later in itertools.pairwise(places)}
     batch_norm = any(key.endswith("running_mean") for key in state_dict)
     # Between two convolutions stand an activation and, where they are used, a batch norm before and a dropout after it.
     dropouts = steps.pop() - 2 - batch_norm if len(steps) == 1 else -1

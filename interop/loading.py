@@ -134,8 +134,7 @@ def _compare(wanted: list[Entry], arrays: Mapping[str, Any]) -> list[str]:
             shapes = f"{list(arrays[entry.key].shape)}, the model's {list(entry.torch_shape)}"
             problems.append(f"shape: {entry.key} is {shapes}")
     missing = [key for key in keys if key not in arrays]
-    for key in unexpected:
-        problems.append(f"unexpected: {key} {list(arrays[key].shape)}{nearest(key, missing)}")
+    problems += [f"unexpected: {key} {list(arrays[key].shape)}{nearest(key, missing)}" for key in unexpected]
     return problems
 
 

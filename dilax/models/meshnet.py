@@ -55,7 +55,8 @@ class MeshNetConfig:
 class MeshNet(nnx.Module):
     """Nine 3x3x3 convolutions of dilation 1, 2, 4, 8, 16, 8, 4, 2, 1 and one of 1x1x1, all of one resolution.
 
-    The keys are those of the PyTorch module whose attribute ``model`` is the ``torch.nn.Sequential`` of the same layers:
+    The keys are those of the PyTorch module whose attribute ``model`` is the ``torch.nn.Sequential`` of the same
+    layers:
     ``model.0.weight``, ``model.2.weight``, … without batch normalisation.
 
     Args:

@@ -12,8 +12,8 @@ from ..errors import ArgumentError
 class BatchNorm(nnx.Module):
     """Normalises each channel over the batch and space, with the semantics of ``torch.nn.BatchNorm1d/2d/3d``.
 
-    In training, with the batch's mean and biased variance, while the running statistics move towards the batch's mean and
-    *unbiased* variance; in evaluation, with the running statistics.
+    In training, with the batch's mean and biased variance, while the running statistics move towards the batch's mean
+    and *unbiased* variance; in evaluation, with the running statistics.
 
     Args:
         num_features: Channels.

@@ -125,7 +125,7 @@ def test_bfloat16_is_rounded_once():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"dilation": 0}, "conv: dilation=(0, 0) contains 0; pass integers of at least 1."),
+        ({"dilation": 0}, "conv: dilation=0 contains 0; pass integers of at least 1."),
         (
             {"stride": (1, 2, 3)},
             "conv: stride=(1, 2, 3) is not an integer or one integer for each of 2 axes; pass an integer or 2 of them.",
