@@ -96,9 +96,7 @@ def depth_slabs(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Arra
         length + sum(pair) - gap * (window - 1)
         for length, pair, gap, window in zip(x.shape[2:4], plane.pads, plane.dilation, (height, width), strict=True)
     ]
-    # Zero waits for x: XLA would otherwise fill the buffers of all layers of a model before it runs the first.
-    zero, x = lax.optimization_barrier((jnp.zeros((), total), x))
-    out = jnp.broadcast_to(zero, (batch, slabs * rows + reach, *size, c_out))
+    out = jnp.zeros((batch, slabs * rows + reach, *size, c_out), total)
     out = lax.fori_loop(0, slabs, add_slab, out)
     # Row `reach - before` of the buffer is the first output row that the padding asks for.
     return lax.slice_in_dim(out, reach - before, reach - before + depth_out, axis=1).astype(x.dtype)
