@@ -4,29 +4,42 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .files import Checkpoint, LazyTensor, Limits, read, write
     from .inference import infer_options
     from .loading import LoadReport, load
-    from .saving import state_dict
+    from .saving import save, state_dict
     from .verification import VerifyReport, verify
 
 # Names load on first use, so that PyTorch is imported only for verification. No module bears a
 # function's name: importing the module would put it in the function's place.
 _HOMES = {
+    "Checkpoint": "files",
+    "LazyTensor": "files",
+    "Limits": "files",
     "LoadReport": "loading",
     "VerifyReport": "verification",
     "infer_options": "inference",
     "load": "loading",
+    "read": "files",
+    "save": "saving",
     "state_dict": "saving",
     "verify": "verification",
+    "write": "files",
 }
 
 __all__ = [
+    "Checkpoint",
+    "LazyTensor",
+    "Limits",
     "LoadReport",
     "VerifyReport",
     "infer_options",
     "load",
+    "read",
+    "save",
     "state_dict",
     "verify",
+    "write",
 ]
 
 

@@ -1,10 +1,12 @@
 """Flax model -> state_dict, the exact inverse of loading."""
 
-from typing import Any
+import os
+from typing import Any, Literal
 
 import numpy as np
 from flax import nnx
 
+from .files import write
 from .rules import entries
 
 
@@ -28,3 +30,20 @@ def state_dict(model: nnx.Module) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
         )
         for entry in entries(model)
     }
+
+
+def save(
+    model: nnx.Module, path: str | os.PathLike[str], *, format: Literal["torch", "safetensors"] | None = None
+) -> None:
+    """Write the model's state_dict to a file that PyTorch reads.
+
+    Args:
+        model: A model made of layers that :mod:`interop.rules` knows.
+        path: The file to write; it appears complete or not at all.
+        format: As for :func:`interop.write`.
+
+    Raises:
+        FileError: The file cannot be written.
+        DilaxError: A layer has no rule.
+    """
+    write(path, state_dict(model), format=format)

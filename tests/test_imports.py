@@ -11,7 +11,8 @@ import pytest
     [
         ("import dilax", {"torch", "interop", "jax"}),
         ("import dilax.ops, dilax.nn, dilax.models, dilax.train, dilax.data", {"torch", "interop"}),
-        ("import interop; interop.load; interop.state_dict", {"torch"}),
+        ("import interop; interop.load; interop.state_dict; interop.save", {"torch"}),
+        ("import interop; interop.read; interop.write", {"torch", "jax"}),
     ],
 )
 def test_modules_that_stay_out(statement, absent):

@@ -1,0 +1,247 @@
+"""The names that a checkpoint may call, and the inert value that each gives. Nothing else is ever called.
+
+The names are those of PyTorch's and NumPy's own pickles (``torch/_utils.py``, ``torch/_tensor.py``).
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from .dtypes import STORAGE_NAMES, TORCH_NAMES, numpy_dtype
+from .faults import Forbidden, Malformed, Unsupported
+from .machine import Builder, Pending
+from .tensors import LazyTensor, Storage
+from .values import Device, DType, Global, Size
+
+# What a typed storage of a pickle is: the bytes and how to count them.
+TypedStorage = tuple[Storage, "np.dtype[Any]"]
+
+
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> LazyTensor:
+    """``_rebuild_tensor`` and ``_rebuild_tensor_v2``: (…, requires_grad, backward_hooks, metadata)."""
+    data, dtype = _typed(storage)
+    requires_grad, marks = _rest(rest)
+    return LazyTensor(data, tuple(shape), dtype, tuple(strides), offset, requires_grad, **marks)
+
+
+def _tensor_of_dtype(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> LazyTensor:
+    """``_rebuild_tensor_v3``: (…, requires_grad, backward_hooks, dtype, metadata)."""
+    data, _ = _typed(storage)
+    if len(rest) < 3 or not isinstance(rest[2], DType):
+        raise Malformed("rebuilds a tensor without a dtype")
+    requires_grad, marks = _rest((*rest[:2], *rest[3:]))
+    return LazyTensor(data, tuple(shape), numpy_dtype(rest[2].name), tuple(strides), offset, requires_grad, **marks)
+
+
+def _typed(storage: Any) -> TypedStorage:
+    if not (isinstance(storage, tuple) and len(storage) == 2 and isinstance(storage[0], Storage)):
+        raise Malformed("rebuilds a tensor from something that is no storage")
+    return storage[0], storage[1]
+
+
+def _rest(rest: tuple[Any, ...]) -> tuple[bool, dict[str, bool]]:
+    if len(rest) > 3:
+        raise Malformed("rebuilds a tensor with too many arguments")
+    metadata = rest[2] if len(rest) == 3 and isinstance(rest[2], dict) else {}
+    marks = {"conjugate": metadata.get("conj") is True, "negative": metadata.get("neg") is True}
+    return bool(rest and rest[0] is True), marks
+
+
+def _parameter(data: Any, requires_grad: Any = True, *_hooks_and_state: Any) -> Any:
+    if not isinstance(data, LazyTensor):
+        raise Malformed("makes a parameter of something that is no tensor")
+    return LazyTensor(
+        data.storage, data.shape, data.dtype, data.strides, data.offset, requires_grad is True,
+        data.conjugate, data.negative,
+    )  # fmt: skip
+
+
+def _from_type(call: Any, _type: Any, args: Any, _state: Any) -> Any:
+    """A tensor with attributes, or of a subclass: the tensor."""
+    builder = BUILDERS.get(str(call)) if isinstance(call, Global) else None
+    if builder is None or not str(call).startswith("torch._utils._rebuild") or type(args) is not tuple:
+        raise Forbidden(f"asks to run {call}")
+    return builder(*args)
+
+
+def _from_numpy(array: Any, _dtype: Any, _device: Any, requires_grad: Any) -> LazyTensor:
+    """A tensor of a device that has no storage PyTorch can write, such as a TPU."""
+    if not isinstance(array, np.ndarray):
+        raise Malformed("rebuilds a tensor from something that is no array")
+    array = np.ascontiguousarray(array)
+    storage = Storage(memoryview(array.reshape(-1).view(np.uint8)), "array")
+    strides = tuple(step // array.itemsize for step in array.strides)
+    return LazyTensor(storage, array.shape, array.dtype, strides, 0, requires_grad is True)
+
+
+def _refuse(what: str) -> Builder:
+    def builder(*_args: Any) -> Any:
+        raise Unsupported(f"holds {what}")
+
+    return builder
+
+
+class _PendingDType(Pending):
+    def __init__(self, code: Any, *_flags: Any) -> None:
+        if not isinstance(code, str) or not code or code.lstrip("<>=|")[:1] not in tuple("biufcSU"):
+            raise Unsupported(f"holds a NumPy array of dtype {code!r:.80}")
+        self.dtype = np.dtype(code)
+
+    def build(self, state: Any) -> Any:
+        if type(state) is not tuple or len(state) < 2 or state[1] not in ("<", ">", "=", "|"):
+            raise Malformed("describes a NumPy dtype in an unknown way")
+        return self.dtype.newbyteorder(state[1]) if state[1] in "<>" else self.dtype
+
+
+class _PendingArray(Pending):
+    def __init__(self, *_args: Any) -> None:
+        pass
+
+    def build(self, state: Any) -> Any:
+        if type(state) is not tuple or len(state) != 5:
+            raise Malformed("describes a NumPy array in an unknown way")
+        _, shape, dtype, fortran, data = state
+        return _array(data, dtype, shape, "F" if fortran else "C")
+
+
+def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray[Any, np.dtype[Any]]:
+    """``_frombuffer``: how protocol 5 writes an array."""
+    dtype = _finished(dtype)
+    if not (isinstance(dtype, np.dtype) and isinstance(data, bytes) and isinstance(shape, tuple)):
+        raise Unsupported("holds a NumPy array of Python objects")
+    if order not in ("C", "F"):
+        raise Malformed("describes a NumPy array in an unknown way")
+    array = np.frombuffer(data, dtype) if dtype.itemsize and data else np.empty(0, dtype)
+    return array.reshape(shape, order=order).copy(order="K")
+
+
+def _finished(value: Any) -> Any:
+    return value.dtype if isinstance(value, _PendingDType) else value
+
+
+def _scalar(dtype: Any, data: Any = None) -> Any:
+    dtype = _finished(dtype)
+    if not isinstance(dtype, np.dtype) or not isinstance(data, bytes) or len(data) != dtype.itemsize:
+        raise Malformed("describes a NumPy number in an unknown way")
+    return np.frombuffer(data, dtype)[0]
+
+
+def _bytes(text: Any = "", encoding: Any = "latin1") -> bytes:
+    """``_codecs.encode``: how protocol 2 writes bytes."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise Malformed("encodes something that is no text")
+    return text.encode("latin-1")
+
+
+def _size(counts: Any = ()) -> Size:
+    if not isinstance(counts, tuple | list) or not all(type(count) is int for count in counts):
+        raise Malformed("makes a torch.Size of something that is no shape")
+    return Size(counts)
+
+
+def _device(kind: Any, index: Any = None) -> Device:
+    if not isinstance(kind, str) or not (index is None or type(index) is int):
+        raise Malformed("names a device that is none")
+    name, _, number = kind.partition(":")
+    return Device(name, int(number) if number else index)
+
+
+def _ordered(pairs: Any = ()) -> OrderedDict[Any, Any]:
+    result: OrderedDict[Any, Any] = OrderedDict()
+    for pair in pairs:
+        key, value = pair
+        if not isinstance(key, str | int | float | bool | bytes | None):
+            raise Malformed("uses a value as a key that is none")
+        result[key] = value
+    return result
+
+
+def _plain(make: Any, *kinds: type) -> Builder:
+    """A constructor of plain values that takes only arguments of ``kinds``."""
+
+    def builder(*args: Any) -> Any:
+        if not all(type(arg) in kinds for arg in args):
+            raise Malformed(f"makes a {make.__name__} of something else")
+        return make(*args)
+
+    return builder
+
+
+def _set(elements: Any = ()) -> set[Any]:
+    if type(elements) is not list or not all(isinstance(e, str | int | float | bytes | None) for e in elements):
+        raise Malformed("makes a set of something else")
+    return set(elements)
+
+
+def _default_dict(*args: Any) -> dict[Any, Any]:
+    if args and not isinstance(args[0], Global | None):
+        raise Malformed("makes a defaultdict of something else")
+    return {}
+
+
+def _counter(counts: Any = None) -> dict[Any, Any]:
+    if counts is not None and type(counts) is not dict:
+        raise Malformed("makes a Counter of something else")
+    return dict(Counter(counts))
+
+
+def _load_from_bytes(_data: Any) -> Any:
+    raise Unsupported("was written by pickle.dump, not by torch.save, and holds tensors")
+
+
+_NUMPY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
+
+BUILDERS: dict[str, Builder] = {
+    "torch._utils._rebuild_tensor": _tensor,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_tensor_v3": _tensor_of_dtype,
+    "torch._utils._rebuild_parameter": _parameter,
+    "torch._utils._rebuild_parameter_with_state": _parameter,
+    "torch._utils._rebuild_device_tensor_from_numpy": _from_numpy,
+    "torch._utils._rebuild_xla_tensor": _from_numpy,
+    "torch.nn.parameter.Parameter": _parameter,
+    "torch._tensor._rebuild_from_type": _from_type,
+    "torch._tensor._rebuild_from_type_v2": _from_type,
+    "torch._utils._rebuild_sparse_tensor": _refuse("a sparse tensor"),
+    "torch._utils._rebuild_sparse_csr_tensor": _refuse("a sparse tensor"),
+    "torch._utils._rebuild_nested_tensor": _refuse("a nested tensor"),
+    "torch._utils._rebuild_qtensor": _refuse("a quantised tensor"),
+    "torch._utils._rebuild_meta_tensor_no_storage": _refuse("a tensor of the device 'meta', which has no numbers"),
+    "torch._utils._rebuild_wrapper_subclass": _refuse("a tensor of a wrapping subclass"),
+    "torch.storage._load_from_bytes": _load_from_bytes,
+    "torch.Size": _size,
+    "torch.device": _device,
+    "torch.serialization._get_layout": lambda name: str(name),
+    "collections.OrderedDict": _ordered,
+    "collections.defaultdict": _default_dict,
+    "collections.Counter": _counter,
+    # Protocol 2 writes names as Python 2 had them.
+    **{f"{module}.set": _set for module in ("builtins", "__builtin__")},
+    **{f"{module}.complex": _plain(complex, float, int) for module in ("builtins", "__builtin__")},
+    **{f"{module}.slice": _plain(slice, int, type(None)) for module in ("builtins", "__builtin__")},
+    **{f"{module}.bytearray": _plain(bytes, bytes) for module in ("builtins", "__builtin__")},
+    "_codecs.encode": _bytes,
+    "pathlib.PosixPath": _plain(PurePosixPath, str),
+    "pathlib.PurePosixPath": _plain(PurePosixPath, str),
+    "pathlib.WindowsPath": _plain(PureWindowsPath, str),
+    "numpy.dtype": _PendingDType,
+    **{f"{module}._reconstruct": _PendingArray for module in _NUMPY_MODULES},
+    "numpy.core.numeric._frombuffer": _array,
+    "numpy._core.numeric._frombuffer": _array,
+    **{f"{module}.scalar": _scalar for module in _NUMPY_MODULES},
+}
+
+VALUES: Mapping[str, Any] = {f"torch.{name}": DType(name) for name in TORCH_NAMES}
+
+# Modules of storages: a checkpoint saved from a GPU by an old PyTorch names torch.cuda.
+_STORAGE_MODULES = ("torch", "torch.storage", "torch.cuda")
+
+
+def storage_class(value: Any) -> str:
+    """The class name of a storage type that a pickle names, e.g. ``"FloatStorage"``."""
+    if isinstance(value, Global) and value.module in _STORAGE_MODULES and value.name in STORAGE_NAMES:
+        return value.name
+    raise Malformed("names a storage type that is none")

@@ -1,0 +1,140 @@
+"""Tensors of a file that are not read until somebody asks for their numbers."""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .faults import Fault, Malformed
+
+
+class Storage:
+    """A run of bytes in a file, which one tensor or several look at.
+
+    Args:
+        data: The bytes, usually a view of a memory map.
+        key: The storage's name in the file.
+        item_bytes: Bytes of one number, which a file from a machine of the other byte order needs turned.
+        swap: Whether the file's byte order is not this machine's.
+        crc32: Checksum of the bytes, compared when they are first used, or None.
+        fail: Makes the error to raise when the checksum differs.
+    """
+
+    def __init__(
+        self,
+        data: memoryview,
+        key: str,
+        *,
+        crc32: int | None = None,
+        swap: bool = False,
+        fail: Callable[[Fault], Exception] = lambda fault: fault,
+    ) -> None:
+        self.key = key
+        self.nbytes = data.nbytes
+        self.swap = swap
+        self._data = data
+        self._crc32 = crc32
+        self._fail = fail
+
+    def bytes(self) -> memoryview:
+        """The bytes as they are in the file; the first call compares the checksum, if there is one."""
+        if self._crc32 is not None:
+            if zlib.crc32(self._data) != self._crc32:
+                raise self._fail(Malformed(f"is damaged: the checksum of the array data in {self.key!r} differs"))
+            self._crc32 = None
+        return self._data
+
+    def __repr__(self) -> str:
+        return f"Storage({self.key!r}, {self.nbytes} bytes)"
+
+
+@dataclass(frozen=True, eq=False)
+class LazyTensor:
+    """A tensor in a file.
+
+    Attributes:
+        storage: The bytes; two tensors that share memory share it.
+        shape: Numbers along each axis.
+        dtype: NumPy's dtype, of ml_dtypes for bfloat16 and the float8 kinds.
+        strides: Numbers, not bytes, from one index to the next along each axis.
+        offset: Numbers before the first one.
+        requires_grad: As the file says; nothing here computes gradients.
+        conjugate: The numbers are the complex conjugates of those stored.
+        negative: The numbers are the negatives of those stored.
+    """
+
+    storage: Storage = field(repr=False)
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    strides: tuple[int, ...] = field(repr=False)
+    offset: int = field(default=0, repr=False)
+    requires_grad: bool = field(default=False, repr=False)
+    conjugate: bool = field(default=False, repr=False)
+    negative: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        counts = (*self.shape, *self.strides, self.offset)
+        if len(self.shape) != len(self.strides):
+            raise Malformed(f"holds a tensor of shape {self.shape} with {len(self.strides)} strides")
+        if any(type(count) is not int or not 0 <= count < 2**62 for count in counts):
+            raise Malformed("holds a tensor with a shape, stride or offset that is no count")
+        if len(self.shape) > 32:
+            raise Malformed(f"holds a tensor of {len(self.shape)} axes")
+        if self.size and prod(self.shape) * self.dtype.itemsize >= 2**62:
+            raise Malformed(f"holds a tensor of the impossible shape {self.shape}")
+        if self.size and self._end * self.dtype.itemsize > self.storage.nbytes:
+            raise Malformed(
+                f"holds a tensor that ends {self._end * self.dtype.itemsize:,} bytes into a storage "
+                f"of {self.storage.nbytes:,} ({self.storage.key!r})"
+            )
+
+    @property
+    def _end(self) -> int:
+        return self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)) + 1
+
+    @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return prod(self.shape)
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the numbers, were they stored side by side."""
+        return self.size * self.dtype.itemsize
+
+    def numpy(self) -> NDArray[Any]:
+        """The numbers: a read-only view of the file where its bytes can be used as they are, else a copy.
+
+        Raises:
+            CorruptCheckpoint: The checksum that the file keeps differs.
+        """
+        if not self.size:
+            return np.empty(self.shape, self.dtype)
+        item = self.dtype.itemsize
+        stored = self.storage.bytes()[self.offset * item : self._end * item]
+        flat = np.frombuffer(stored, np.uint8)
+        if self.storage.swap:
+            part = item // 2 if self.dtype.kind == "c" else item
+            flat = flat.reshape(-1, part)[:, ::-1].reshape(-1)
+        if flat.ctypes.data % self.dtype.alignment:
+            flat = flat.copy()
+        array: NDArray[Any] = np.ndarray(self.shape, self.dtype, flat, strides=[step * item for step in self.strides])
+        array.flags.writeable = False
+        if self.conjugate:
+            array = array.conj()
+        return -array if self.negative else array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        array = self.numpy()
+        if dtype is not None and array.dtype != np.dtype(dtype):
+            return array.astype(dtype)
+        return array.copy() if copy else array

@@ -1,0 +1,308 @@
+"""Files that are damaged or hostile are refused in one sentence, and nothing that they name happens."""
+
+import io
+import os
+import pickle
+import struct
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from dilax.errors import CorruptCheckpoint, DilaxError, FileError, UnsafeCheckpoint
+from interop.files import Limits, read
+
+
+def _zip(path, pickled, *, entries=(), compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        for name, content in entries:
+            archive.writestr(name, content)
+    return path
+
+
+class Reduce:
+    """Pickles as a call of ``function(*args)``."""
+
+    def __init__(self, function, *args):
+        self.call = function, args
+
+    def __reduce__(self):
+        return self.call
+
+
+CALLS = {
+    "os.system": Reduce(os.system, "touch /tmp/dilax-was-here"),
+    "eval": Reduce(eval, "print(1)"),
+    "getattr": Reduce(getattr, "a", "upper"),
+    "exec": Reduce(exec, "raise SystemExit"),
+    "open": Reduce(open, "/tmp/dilax-was-here", "w"),
+    "torch.load": Reduce(torch.load, "other.pt"),
+    "torch.hub": Reduce(torch.hub.load, "a/b", "c"),
+    "numpy.load": Reduce(np.load, "x.npy", None, True),
+    "codecs": Reduce(__import__("codecs").lookup, "utf-8"),
+    "importlib": Reduce(__import__("importlib").import_module, "this"),
+    "nested": {"model": [Reduce(os.system, "true")]},
+    "jit": Reduce(torch.jit.load, "x.pt"),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("container", ["zip", "plain"])
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_calls_are_refused(tmp_path, name, container, protocol):
+    path = tmp_path / "hostile.pth"
+    pickled = pickle.dumps(CALLS[name], protocol=protocol)
+    _zip(path, pickled) if container == "zip" else path.write_bytes(pickled)
+    modules = set(sys.modules)
+    with pytest.raises(UnsafeCheckpoint, match="asks to run "):
+        read(path)
+    assert set(sys.modules) == modules
+    assert not os.path.exists("/tmp/dilax-was-here")
+
+
+PROTO = b"\x80\x02"
+PICKLES = {
+    "text of 4 GiB": PROTO + b"X\xff\xff\xff\xff" + b"a",
+    "bytes of 2**63": b"\x80\x04\x8e" + struct.pack("<Q", 2**63) + b"a.",
+    "bytearray of 2**63": b"\x80\x05\x96" + struct.pack("<Q", 2**63) + b"a.",
+    "long of 2 GiB": PROTO + b"\x8b\xff\xff\xff\x7f" + b"a.",
+    "negative long": PROTO + b"\x8b\xff\xff\xff\xff" + b"a.",
+    "extension code": PROTO + b"\x82\x01.",
+    "out-of-band buffer": b"\x80\x05\x97.",
+    "stack underflow": PROTO + b"R.",
+    "memo of nothing": PROTO + b"h\x05.",
+    "mark without end": PROTO + b"((((.",
+    "values left over": PROTO + b"NN.",
+    "unknown opcode": PROTO + b"\xff.",
+    "text protocol": PROTO + b"I5\n.",
+    "text protocol's call": PROTO + b"(S'true'\nios\nsystem\n.",
+    "protocol 0": b"\x80\x00N.",
+    "protocol 9": b"\x80\x09N.",
+    "no stop": PROTO + b"N",
+    "name without end": PROTO + b"c" + b"a" * 600,
+    "name with no module": PROTO + b"c\nsystem\n.",
+    "call of a text": PROTO + b"X\x01\x00\x00\x00a)R.",
+    "call with a list": PROTO + b"ccollections\nOrderedDict\n]R.",
+    "module-name confusion": PROTO + b"ctorch._utils\n_rebuild_tensor_v2.__globals__\n)R.",
+    "dotted name of an allowed module": PROTO + b"ccollections\nOrderedDict.__init__\n)R.",
+    "allowed name through another module": PROTO + b"cos\nOrderedDict\n)R.",
+    "lambda-like layout": PROTO + b"ctorch._tensor\n_rebuild_from_type_v2\n(cos\nsystem\nN)Nt" + b"R.",
+    "tensor of a tuple": PROTO + b"ctorch._utils\n_rebuild_tensor_v2\n(NK\x00))\x89Nt" + b"R.",
+    "state of a list": PROTO + b"]}X\x01\x00\x00\x00aNsb.",
+    "items of a tuple": PROTO + b")NNs.",
+    "elements of a dictionary": PROTO + b"}Na.",
+    "list as a key": PROTO + b"}]Ns.",
+    "nested tuple as a key": PROTO + b"})" + b"\x85" * 100_000 + b"Ns.",
+    "storage that is none": PROTO + b"(X\x07\x00\x00\x00storageNX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x05tQ.",
+    "storage that is not there": PROTO
+    + b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x009X\x03\x00\x00\x00cpuK\x05tQ.",
+    "complex of a text": PROTO + b"cbuiltins\ncomplex\nX\x02\x00\x00\x001j\x85R.",
+    "bytes of a lookup": PROTO + b"c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.",
+    "NumPy array of objects": PROTO + b"cnumpy\ndtype\nX\x01\x00\x00\x00O\x85R.",
+    "surplus of arguments": PROTO + b"ctorch\nSize\n(NNNtR.",
+    "frozenset of lists": b"\x80\x04(]\x91.",
+    "set of lists": b"\x80\x04\x8f(]\x90.",
+    "not UTF-8": PROTO + b"X\x02\x00\x00\x00\xff\xfe.",
+}
+
+
+@pytest.mark.parametrize("name", PICKLES)
+@pytest.mark.parametrize("container", ["zip", "plain"])
+def test_malformed_and_greedy_pickles(tmp_path, name, container):
+    path = tmp_path / "hostile.pth"
+    _zip(path, PICKLES[name]) if container == "zip" else path.write_bytes(PICKLES[name])
+    with pytest.raises(FileError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"read: {str(path)!r} ")
+    assert "\n" not in str(caught.value)
+    of_another_kind = name == "NumPy array of objects" or (container == "plain" and name == "protocol 9")
+    assert isinstance(caught.value, CorruptCheckpoint | UnsafeCheckpoint) != of_another_kind
+
+
+def test_deep_values_do_not_end_the_process(tmp_path):
+    path = tmp_path / "deep.pkl"
+    path.write_bytes(PROTO + b")" + b"\x85" * 200_000 + b".")
+    assert isinstance(read(path).root, tuple)
+
+
+def test_limits_can_be_set_and_are_named(tmp_path):
+    path = tmp_path / "many.pkl"
+    path.write_bytes(pickle.dumps(list(range(1000)), protocol=2))
+    with pytest.raises(UnsafeCheckpoint) as caught:
+        read(path, limits=Limits(objects=100))
+    assert str(caught.value).startswith(f"read: {str(path)!r} holds a pickle of more than 100 values (at byte ")
+    assert str(caught.value).endswith("; raise the limit with interop.Limits if you trust the file.")
+    with pytest.raises(DilaxError) as caught:
+        Limits(objects=0)
+    assert str(caught.value) == "Limits: objects=0 is not a positive integer; pass e.g. 1_000_000."
+
+
+def _safetensors(header, body=b""):
+    return struct.pack("<Q", len(header)) + header + body
+
+
+SAFETENSORS = {
+    "overlap": _safetensors(
+        b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}',
+        bytes(6),
+    ),
+    "gap": _safetensors(b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}', bytes(6)),
+    "more at the end": _safetensors(b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}', bytes(5)),
+    "out of bounds": _safetensors(b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}', bytes(3)),
+    "another size": _safetensors(b'{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,4]}}', bytes(4)),
+    "key twice": _safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":1}'),
+    "negative": _safetensors(b'{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,-1]}}'),
+    "backwards": _safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[4,0]}}', bytes(4)),
+    "huge shape": _safetensors(b'{"a":{"dtype":"U8","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,4]}}', bytes(4)),
+    "float shape": _safetensors(b'{"a":{"dtype":"U8","shape":[4.0],"data_offsets":[0,4]}}', bytes(4)),
+    "metadata of numbers": _safetensors(b'{"__metadata__":{"a":1}}'),
+    "deep JSON": _safetensors(b'{"a":' + b"[" * 100_000),
+    "no JSON": _safetensors(b"{nothing here}"),
+    "more keys": _safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}}'),
+    "header longer than the file": struct.pack("<Q", 1000) + b"{}",
+    "header over the cap": struct.pack("<Q", 2**38) + b"{}",
+}
+
+
+@pytest.mark.parametrize("name", SAFETENSORS)
+def test_malformed_safetensors(tmp_path, name):
+    path = tmp_path / "hostile.safetensors"
+    path.write_bytes(SAFETENSORS[name])
+    with pytest.raises((CorruptCheckpoint, UnsafeCheckpoint)) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"read: {str(path)!r} ")
+
+
+@pytest.mark.parametrize("entry", ["../evil", "/evil", "a/../../evil", "C:evil", "archive\\evil"])
+def test_zip_names_that_lead_outside(tmp_path, entry):
+    path = tmp_path / "hostile.pth"
+    buffer = io.BytesIO()
+    _zip(buffer, pickle.dumps({}, 2), entries=[("x" * len(entry), b"a")])
+    path.write_bytes(buffer.getvalue().replace(b"x" * len(entry), entry.encode()))
+    with pytest.raises(UnsafeCheckpoint, match="which leads outside the archive"):
+        read(path)
+
+
+def test_zip_with_one_name_twice(tmp_path):
+    with pytest.warns(UserWarning, match="Duplicate"):
+        path = _zip(tmp_path / "twice.pth", pickle.dumps({}, 2), entries=[("archive/data.pkl", pickle.dumps(1, 2))])
+    with pytest.raises(UnsafeCheckpoint, match="holds two entries named 'archive/data.pkl'"):
+        read(path)
+
+
+def test_zip_whose_headers_disagree(tmp_path):
+    path = _zip(tmp_path / "two.pth", pickle.dumps({}, 2))
+    raw = bytearray(path.read_bytes())
+    raw[30:38] = b"brchive/"
+    path.write_bytes(raw)
+    with pytest.raises(CorruptCheckpoint, match="describes the entry 'archive/data.pkl' in two ways"):
+        read(path)
+
+
+def test_zip_that_is_compressed(tmp_path):
+    path = _zip(tmp_path / "bomb.pth", pickle.dumps([0] * 10**6, 2), compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(FileError, match="is compressed, which torch.save never does"):
+        read(path)
+
+
+def _checkpoint(tmp_path, name):
+    path = tmp_path / name
+    value = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(2, dtype=torch.int8), "epoch": 3}
+    if name == "s.safetensors":
+        from safetensors.torch import save_file
+
+        save_file({key: value[key] for key in "ab"}, path)
+    else:
+        torch.save(value, path, _use_new_zipfile_serialization=name == "z.pth")
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:.*legacy:UserWarning")
+@pytest.mark.parametrize("name", ["z.pth", "l.pth", "s.safetensors"])
+def test_every_truncation_is_noticed(tmp_path, name):
+    raw = _checkpoint(tmp_path, name).read_bytes()
+    path = tmp_path / "short"
+    for length in range(len(raw)):
+        path.write_bytes(raw[:length])
+        with pytest.raises(FileError):
+            read(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*legacy:UserWarning")
+@pytest.mark.parametrize("name", ["z.pth", "l.pth", "s.safetensors"])
+def test_every_flipped_byte_gives_an_answer_or_an_error_of_ours(tmp_path, name):
+    raw = _checkpoint(tmp_path, name).read_bytes()
+    path = tmp_path / "flipped"
+    wrong = 0
+    for at in range(len(raw)):
+        path.write_bytes(raw[:at] + bytes([raw[at] ^ 0x41]) + raw[at + 1 :])
+        try:
+            checkpoint = read(path)
+            arrays = [value.numpy() for value in checkpoint.values() if hasattr(value, "numpy")]
+        except FileError:
+            continue
+        wrong += len(arrays) == 2 and not np.array_equal(arrays[0].ravel(), np.arange(6))
+    if name == "z.pth":  # the only format with checksums
+        assert wrong == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty; copy or download it again."),
+        (b"\x89HDF\r\n", "is an HDF5 file; pass a file that torch.save or safetensors wrote."),
+        (b"<!DOCTYPE html>", "is a web page; pass a file that torch.save or safetensors wrote."),
+        (
+            b"version https://git-lfs.github.com/spec/v1\n",
+            "is a Git LFS pointer, not the file itself; pass a file that torch.save or safetensors wrote.",
+        ),
+        (
+            b"hello, world",
+            "is of no known kind (it begins with b'hello, w'); pass a file that torch.save or safetensors wrote.",
+        ),
+        (
+            b'{"a": 1}',
+            "is a JSON file without a weight_map, so no checkpoint's index; "
+            "pass a file that torch.save or safetensors wrote.",
+        ),
+    ],
+)
+def test_files_of_another_kind(tmp_path, content, message):
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    with pytest.raises(FileError) as caught:
+        read(path)
+    assert str(caught.value) == f"read: {str(path)!r} {message}"
+
+
+def test_paths_that_are_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, message in (
+        ("absent", "does not exist; check the path."),
+        ("", "is a directory; pass a checkpoint file inside it."),
+        ("pipe", "is not a regular file; pass a checkpoint file."),
+    ):
+        with pytest.raises(FileError) as caught:
+            read(tmp_path / name)
+        assert str(caught.value) == f"read: {str(tmp_path / name)!r} {message}"
+
+
+def test_shards_are_read_and_stay_beside_their_index(tmp_path):
+    from safetensors.numpy import save_file
+
+    save_file({"a": np.arange(3)}, tmp_path / "one.safetensors")
+    torch.save({"b": torch.ones(2)}, tmp_path / "two.bin")
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text('{"metadata": {}, "weight_map": {"a": "one.safetensors", "b": "two.bin"}}')
+    checkpoint = read(index)
+    assert (checkpoint.format, list(checkpoint)) == ("sharded", ["a", "b"])
+    np.testing.assert_array_equal(checkpoint["a"].numpy(), np.arange(3))
+    index.write_text('{"weight_map": {"a": "../one.safetensors"}}')
+    with pytest.raises(UnsafeCheckpoint, match="names the file '../one.safetensors', which is not beside it"):
+        read(index)
+    index.write_text('{"weight_map": {"c": "one.safetensors"}}')
+    with pytest.raises(CorruptCheckpoint, match="says that 'c' is in 'one.safetensors', which does not hold it"):
+        read(index)
