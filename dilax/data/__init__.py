@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from .mni152 import load_mni152 as load_mni152
     from .patches import patch_dataset as patch_dataset
     from .preprocessing import scale_quantiles as scale_quantiles
+    from .scans import Scan as Scan
+    from .scans import read_scan as read_scan
+    from .scans import write_labels as write_labels
     from .shapes import make_shapes as make_shapes
     from .sources import SOURCES as SOURCES
     from .sources import Source as Source
@@ -20,6 +23,7 @@ _HOMES = {
     "CLASS_NAMES": "mni152",
     "HELD_OUT": "mni152",
     "SOURCES": "sources",
+    "Scan": "scans",
     "Slab": "volumes",
     "Source": "sources",
     "Volume": "volumes",
@@ -27,7 +31,9 @@ _HOMES = {
     "load_source": "sources",
     "make_shapes": "shapes",
     "patch_dataset": "patches",
+    "read_scan": "scans",
     "scale_quantiles": "preprocessing",
+    "write_labels": "scans",
 }
 
 

@@ -1,5 +1,6 @@
 """MeshNet: segmentation of volumes at full resolution by dilated convolutions alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -63,8 +64,13 @@ class MeshNet(nnx.Module):
         config: What it looks like.
         rngs: Where initial values and dropout masks come from.
 
+    Attributes:
+        radius: Voxels to each side that one voxel of the output can see.
+
     Source: Fedorov et al., "End-to-end learning of brain tissue segmentation from imperfect labeling", 2017.
     """
+
+    radius = RADIUS
 
     def __init__(self, config: MeshNetConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
@@ -80,6 +86,11 @@ class MeshNet(nnx.Module):
                 layers.append(FeatureDropout(config.dropout, rngs=rngs))
         layers.append(Conv(channels, config.num_classes, (1, 1, 1), rngs=rngs))
         self.model = Sequential(layers)
+
+    @property
+    def stages(self) -> Sequence[nnx.Module]:
+        """The layers; each maps the output of the one before, and the last gives the logits."""
+        return self.model
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, D, H, W, in_channels)`` to logits ``(N, D, H, W, num_classes)``."""

@@ -2,11 +2,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from dilax.data import Slab, Volume
 from dilax.train import evaluate
-from dilax.train.evaluation import _tiles
 
 
 def test_only_the_slab_counts_and_the_whole_volume_is_seen() -> None:
@@ -33,23 +31,6 @@ def test_only_the_slab_counts_and_the_whole_volume_is_seen() -> None:
         np.testing.assert_allclose(found[f"dice/{name}"], 2 * hit / (2 * hit + 1))
     assert np.isnan(found["dice/none"])
     np.testing.assert_allclose(found["mean_iou"], (found["iou/dark"] + found["iou/bright"]) / 2, rtol=1e-14)
-
-
-@pytest.mark.parametrize("tile", [0, 1, 2, 3, 4, 5, 7, 8, 30])
-def test_tiles_keep_every_voxel_of_the_slab_once(tile: int) -> None:
-    shape, slab = (11, 17, 7), Slab(1, 5, 12)
-    kept = np.zeros(shape, int)
-    for outer, inner in _tiles(shape, slab.index, tile):
-        kept[inner] += 1
-        for o, i, length in zip(outer, inner, shape, strict=True):
-            assert 0 <= o.start <= i.start < i.stop <= o.stop <= length
-            assert o.stop - o.start == (tile if 0 < tile < length else length)
-            margin = tile // 4
-            assert i.start - o.start >= margin or o.start == 0 or o.stop == length
-            assert o.stop - i.stop >= margin or o.stop == length
-    expected = np.zeros(shape, int)
-    expected[slab.index] = 1
-    np.testing.assert_array_equal(kept, expected)
 
 
 def test_tiles_of_a_pointwise_model_score_as_the_whole_volume() -> None:
