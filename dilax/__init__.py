@@ -4,10 +4,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["data", "errors", "geometry", "models", "nn", "ops", "train"]
+__all__ = ["data", "errors", "geometry", "models", "nn", "ops", "predict", "train"]
 
 if TYPE_CHECKING:
-    from . import data, errors, geometry, models, nn, ops, train
+    from . import data, errors, geometry, models, nn, ops, predict, train
 
 
 def __getattr__(name: str) -> Any:

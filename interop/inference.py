@@ -68,3 +68,6 @@ def _meshnet(state_dict: Mapping[str, Any]) -> InferredOptions:
 
 
 _INFER: dict[str, Callable[[Mapping[str, Any]], InferredOptions]] = {"meshnet": _meshnet}
+
+#: Names that :func:`infer_options` knows.
+MODELS = tuple(_INFER)

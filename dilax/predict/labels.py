@@ -29,8 +29,8 @@ def predict_labels(
     feature maps; one compiled program of all stages takes three times that.
 
     Args:
-        model: Maps (1, D, H, W, 1) to logits (1, D, H, W, classes) of the same resolution; runs in evaluation mode,
-            and is not changed.
+        model: Maps (1, D, H, W, 1) to logits (1, D, H, W, classes) of the same resolution; runs in evaluation mode
+            and in the dtype of its parameters, and is not changed.
         image: Intensities as in training, usually in [0, 1].
         tile: Edge of the tiles to run at a time, in voxels, or one edge for each axis; 0 for all there is. Tiles
             overlap by the model's radius, so they give what the whole volume gives.
@@ -51,10 +51,11 @@ def predict_labels(
         raise ArgumentError("predict_labels", "image", image.shape, "is no volume", "pass an array of 3 axes")
     radius, size = _checked_tile(model, image.shape, tile)
     stages = [_Stage(stage) for stage in _stages(model)]
+    dtype = _dtype(model)
     parts = list(tiles(image.shape, size=size, margin=radius))
     labels = np.empty(image.shape, np.int32)
     for count, part in enumerate(parts):
-        x = jnp.asarray(image[part.outer], jnp.float32)[None, ..., None]
+        x = jnp.asarray(image[part.outer], dtype)[None, ..., None]
         for index, stage in enumerate(stages):
             x = jax.block_until_ready(stage(x))
             if progress is not None:
@@ -84,6 +85,12 @@ def _checked_tile(model: Any, shape: tuple[int, ...], tile: int | Sequence[int])
             f"pass {4 * radius} or more, or 0 for the whole volume",
         )  # fmt: skip
     return radius, edges
+
+
+def _dtype(model: nnx.Module) -> Any:
+    """The dtype of the model's floating parameters, in which it runs."""
+    dtypes = (leaf.dtype for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+    return next((dtype for dtype in dtypes if jnp.issubdtype(dtype, jnp.floating)), jnp.float32)
 
 
 def _stages(model: Any) -> list[Any]:

@@ -1,0 +1,3 @@
+"""The ``dilax`` command: one file a subcommand."""
+
+from .app import main as main

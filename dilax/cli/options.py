@@ -1,0 +1,47 @@
+"""Options of a model as they stand on the command line: ``channels=8 activation=elu``."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, get_type_hints
+
+from ..errors import ArgumentError, nearest
+
+_BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def parse_options(config: type[Any], texts: Sequence[str]) -> dict[str, Any]:
+    """Give each option the type that the model's configuration says.
+
+    Args:
+        config: The model's configuration, a dataclass.
+        texts: ``NAME=VALUE`` each.
+
+    Raises:
+        ArgumentError: A text has another form, an option is unknown or twice there, or its value is of another type.
+    """
+    types = get_type_hints(config)
+    names = [field.name for field in dataclasses.fields(config)]
+    options: dict[str, Any] = {}
+    for text in texts:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise ArgumentError("options", "options", text, "has no value", "pass NAME=VALUE, e.g. channels=8")
+        if name not in names:
+            raise ArgumentError(
+                "options", "options", text, f"names no option of the model{nearest(name, names)}",
+                f"pass some of {', '.join(names)}",
+            )  # fmt: skip
+        if name in options:
+            raise ArgumentError("options", "options", text, f"sets {name} a second time", "set it once")
+        options[name] = _value(text, value, types[name])
+    return options
+
+
+def _value(text: str, value: str, kind: Any) -> Any:
+    try:
+        if kind is bool:
+            return _BOOLS[value.lower()]
+        return kind(value) if kind in (int, float) else value
+    except (KeyError, ValueError):
+        example = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise ArgumentError("options", "options", text, "has a value of another type", f"pass {example}") from None
