@@ -53,7 +53,7 @@ def _meshnet(state_dict: Mapping[str, Any]) -> InferredOptions:
     if len(places) != 10 or dropouts not in (0, 1):
         raise DilaxError(
             f"infer_options: the state_dict has {len(places)} 5-D weights under model.N.weight where a meshnet has 10, "
-            "evenly spaced; pass the checkpoint of a MeshNet, with its keys model.0.weight, model.2.weight, …"
+            "evenly spaced; pass the checkpoint of a MeshNet, with its keys model.0.weight, model.2.weight and so on."
         )
     channels, in_channels = kernels[places[0]][:2]
     options = {

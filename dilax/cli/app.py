@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DilaxError as error:
         if traceback:
             raise
-        error_console().print(f"dilax {arguments[0]}: {error}", style="red", markup=False, soft_wrap=True)
+        error_console().print(f"dilax: {error}", style="red", markup=False)
         return USER_ERROR
     except KeyboardInterrupt:
         error_console().print("stopped", style="red")

@@ -65,9 +65,7 @@ def convert(
     if verify:
         _verify(flax_model, model, chosen, arrays)
     save_model(target, flax_model, name=model, source=str(file))
-    out.print(
-        f"saved {target}; go on with dilax predict {target} SCAN, or dilax train --initial {target}", soft_wrap=True
-    )
+    out.print(f"saved {target}; go on with dilax predict {target} SCAN, or dilax train --initial {target}")
     return 0
 
 

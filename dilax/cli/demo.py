@@ -135,7 +135,7 @@ def _run(*arguments: str) -> None:
     """A subcommand in a process of its own."""
     run = subprocess.run([sys.executable, "-m", "dilax", *arguments], capture_output=True, text=True, check=False)
     for line in (run.stdout + run.stderr).splitlines():
-        console().print(f"  {line}", markup=False, soft_wrap=True)
+        console().print(f"  {line}", markup=False)
     if run.returncode:
         raise DilaxError(f"demo: dilax {arguments[0]} ended with status {run.returncode}; its message is above.")
 

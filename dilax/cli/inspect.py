@@ -149,17 +149,17 @@ def _show(found: dict[str, Any]) -> None:
             f"{entry['bytes']:,}" if "bytes" in entry else "", escape(entry.get("sha256", shared)),
         )  # fmt: skip
     size = f", {found['file_bytes']:,} bytes" if "file_bytes" in found else ""
-    out.print(f"{found['path']}: {found['format']}{size}", markup=False, soft_wrap=True)
+    out.print(f"{found['path']}: {found['format']}{size}", markup=False)
     out.print(table)
     numbers = sum(_count(entry["shape"]) for entry in found["arrays"])
     out.print(f"{len(found['arrays'])} arrays, {numbers:,} numbers")
     for name, value in {**found["values"], **found["metadata"]}.items():
         text = repr(value)
-        out.print(f"{name}: {text if len(text) < 200 else text[:200] + ' …'}", markup=False, soft_wrap=True)
+        out.print(f"{name}: {text if len(text) < 200 else text[:200] + ' …'}", markup=False)
     for note in found["notes"]:
-        out.print(f"note: {note}", markup=False, soft_wrap=True)
+        out.print(f"note: {note}", markup=False)
     for model in found["models"]:
-        out.print(f"model: {model}", markup=False, soft_wrap=True)
+        out.print(f"model: {model}", markup=False)
 
 
 def _count(shape: list[int]) -> int:

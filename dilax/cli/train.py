@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, FileError
 from .console import Rate, console
 
 
@@ -85,7 +85,9 @@ def train(
     config, start = TrainConfig(), None
     if resume is not None:
         stored = read_meta(resume).config
-        config = config if stored is None else TrainConfig.from_dict(stored)
+        if stored is None:
+            raise FileError("train", resume, "was not written by a run", "pass it as --initial of a new run")
+        config = TrainConfig.from_dict(stored)
     if initial is not None:
         start, about = load_model(initial)
         config = dataclasses.replace(config, model=about.model, model_options=about.model_options)
@@ -159,4 +161,4 @@ class RunView:
             self._print(f"finished at step {event.step}, epoch {event.epoch}")
 
     def _print(self, line: str) -> None:
-        self._progress.console.print(line, soft_wrap=True)
+        self._progress.console.print(line)
