@@ -3,6 +3,9 @@
 Run with: python examples/01_convert_and_verify.py
 """
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import rich
 import torch
@@ -11,12 +14,15 @@ import interop
 from dilax import models
 from interop import reference
 
+folder = Path(tempfile.mkdtemp())
 options = {"channels": 5, "num_classes": 3, "activation": "elu", "batch_norm": True}
+
+# What a PyTorch training script saves: the state_dict among other things.
 module = reference.create("meshnet", **options)
+torch.save({"model": module.state_dict(), "epoch": 3}, folder / "model.pth")
 
-# What a training script saves: the state_dict among other things.
-checkpoint = {"model": module.state_dict(), "epoch": 3}
-
+# Reading needs no PyTorch, and runs nothing that the file names.
+checkpoint = interop.read(folder / "model.pth")
 model = models.create("meshnet", **options)
 print(interop.load(model, checkpoint))
 
@@ -25,6 +31,6 @@ report = interop.verify(model, module, volume)
 rich.print(report)
 report.raise_if_different()
 
-returned = {key: torch.tensor(array) for key, array in interop.state_dict(model).items()}
-module.load_state_dict(returned)
-print("the way back is exact:", all(torch.equal(returned[key], value) for key, value in checkpoint["model"].items()))
+interop.save(model, folder / "back.pth")
+returned = torch.load(folder / "back.pth", weights_only=True)
+print("the way back is exact:", all(torch.equal(returned[key], value) for key, value in module.state_dict().items()))
