@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from ..errors import DilaxError, FileError, MissingDependency
 from .console import console, working
 
 _OPTIONS = {"channels": 8, "num_classes": 3, "activation": "elu", "batch_norm": True}
-_STEPS, _BATCH, _PATCH, _LEARNING_RATE = 20, 4, 32, 0.003
+_STEPS, _BATCH, _PATCH = 40, 2, 40
+_LEARNING_RATE, _LATER_LEARNING_RATE = 0.003, 0.0005
 _EPOCHS = 4
 # The kill comes here: in the middle of the second epoch.
 _KILL_AT = _STEPS + _STEPS // 2
@@ -53,7 +55,7 @@ def demo(*, output: Path | None = None) -> int:
     step(f"JAX goes on training in a process that is killed at step {_KILL_AT}")
     _train_and_kill(directory)
 
-    step("the run resumes where its last checkpoint is, and finishes")
+    step("the run resumes at its last checkpoint, with a lower learning rate, and finishes")
     result = _resume(directory / "run")
     out.print(_metrics_table(result.metrics))
 
@@ -160,7 +162,7 @@ def _train_and_kill(directory: Path) -> None:
     about = read_meta(directory / "converted")
     config = TrainConfig(
         model=about.model, model_options=about.model_options, epochs=_EPOCHS, steps_per_epoch=_STEPS,
-        batch_size=_BATCH, patch_size=_PATCH, evaluation_tile=_PATCH, learning_rate=_LEARNING_RATE,
+        batch_size=_BATCH, patch_size=_PATCH, learning_rate=_LEARNING_RATE,
     )  # fmt: skip
     context = multiprocessing.get_context("spawn")
     steps = context.Value("i", 0)
@@ -175,7 +177,7 @@ def _train_and_kill(directory: Path) -> None:
     if child.exitcode != -signal.SIGKILL:
         raise DilaxError(f"demo: training ended with status {child.exitcode}; its message is above.")
     in_epoch = steps.value % _STEPS
-    out.print(f"killed with SIGKILL at step {steps.value}, {in_epoch} steps into epoch {steps.value // _STEPS + 1}")
+    out.print(f"killed with SIGKILL at step {steps.value}, after {in_epoch} steps of epoch {steps.value // _STEPS + 1}")
 
 
 def _train_child(config: Any, directory: Path, steps: Any) -> None:
@@ -202,7 +204,8 @@ def _resume(directory: Path) -> Any:
 
     stored = read_meta(directory).config
     with RunView() as view:
-        return run(TrainConfig.from_dict(stored or {}), directory, resume=True, report=view)
+        config = replace(TrainConfig.from_dict(stored or {}), learning_rate=_LATER_LEARNING_RATE)
+        return run(config, directory, resume=True, report=view)
 
 
 def _metrics_table(metrics: Any) -> Table:
