@@ -109,6 +109,7 @@ def _train_in_torch(path: Path) -> Any:
 
     torch.manual_seed(0)
     module = reference.create("meshnet", **_OPTIONS)
+    _begin_as_identity(module)
     optimizer = torch.optim.AdamW(module.parameters(), lr=_LEARNING_RATE)
     source = load_source("mni152")
     batches = iter(
@@ -131,6 +132,19 @@ def _train_in_torch(path: Path) -> Any:
     torch.save({"model": module.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 1}, path)
     console().print(f"loss {losses[0]:.3f} -> {losses[-1]:.3f} in {_STEPS} steps; saved {path}")
     return module.eval()
+
+
+def _begin_as_identity(module: Any) -> None:
+    """Let each convolution begin by passing its input on; dilated ones that begin at random blur everything.
+
+    Source: Yu and Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions", 2016, section 3.
+    """
+    import torch
+
+    with torch.no_grad():
+        for layer in module.modules():
+            if isinstance(layer, torch.nn.Conv3d):
+                layer.weight += torch.nn.init.dirac_(torch.empty_like(layer.weight))
 
 
 def _run(*arguments: str) -> None:
