@@ -76,20 +76,14 @@ def draw_labels(
     axes: Any = figure.subplots(3, len(volumes), squeeze=False, height_ratios=heights)
     for row, plane in enumerate(_PLANES):
         across, up = (axis for axis in range(3) if axis != row)
-        show = {"origin": "lower", "aspect": spacing[up] / spacing[across], "interpolation": "nearest"}
-        for column, (name, volume) in enumerate(turned.items()):
-            panel = axes[row][column]
-            panel.set_axis_off()
-            panel.imshow(_slice(turned["image"], row, point), cmap="gray", **show)
-            if name != "image":
-                labels = np.ma.masked_equal(_slice(volume, row, point), 0)
-                panel.imshow(
-                    labels - 1, cmap=colours, vmin=-0.5, vmax=colours.N - 0.5, alpha=0.6, **show
-                )  # fmt: skip
-            if row == 0:
-                panel.set_title(name, color="white", fontsize=11)
-            if column == 0:
-                panel.text(0, 0.5, plane, color="0.7", rotation=90, transform=panel.transAxes, ha="right", va="center")
+        axes[row][0].text(
+            0, 0.5, plane, color="0.7", rotation=90, transform=axes[row][0].transAxes, ha="right", va="center"
+        )
+        for panel, (name, volume) in zip(axes[row], turned.items(), strict=True):
+            labels = None if name == "image" else _slice(volume, row, point)
+            _draw_panel(panel, _slice(turned["image"], row, point), labels, colours, spacing[up] / spacing[across])
+    for panel, name in zip(axes[0], turned, strict=True):
+        panel.set_title(name, color="white", fontsize=11)
     handles = [Patch(color=colours(index), label=name) for index, name in enumerate(class_names[1:])]
     if handles:
         figure.legend(
@@ -102,6 +96,15 @@ def draw_labels(
         left=0.3 / width, right=1, top=1 - above / height, bottom=below / height, wspace=0.02, hspace=0.02
     )
     _save(figure, Path(path))
+
+
+def _draw_panel(panel: Any, image: Any, labels: Any, colours: Any, aspect: float) -> None:
+    show = {"origin": "lower", "aspect": aspect, "interpolation": "nearest"}
+    panel.set_axis_off()
+    panel.imshow(image, cmap="gray", **show)
+    if labels is not None:
+        clear = np.ma.masked_equal(labels, 0)
+        panel.imshow(clear - 1, cmap=colours, vmin=-0.5, vmax=colours.N - 0.5, alpha=0.6, **show)
 
 
 def _save(figure: Any, path: Path) -> None:

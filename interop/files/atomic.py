@@ -8,6 +8,7 @@ from tempfile import NamedTemporaryFile
 from typing import BinaryIO, cast
 
 from dilax.errors import FileError
+from dilax.train.manifest import sync_directory
 
 
 @contextmanager
@@ -31,18 +32,10 @@ def replacing(path: Path, function: str) -> Iterator[BinaryIO]:
         os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
         temporary = None
-        _sync(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         reason = f"cannot be written ({error.strerror or error})"
         raise FileError(function, path, reason, "pass a place that can be written to") from error
     finally:
         if temporary is not None:
             os.unlink(temporary)
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
