@@ -80,8 +80,8 @@ def draw_labels(
             0, 0.5, plane, color="0.7", rotation=90, transform=axes[row][0].transAxes, ha="right", va="center"
         )
         for panel, (name, volume) in zip(axes[row], turned.items(), strict=True):
-            labels = None if name == "image" else _slice(volume, row, point)
-            _draw_panel(panel, _slice(turned["image"], row, point), labels, colours, spacing[up] / spacing[across])
+            over = None if name == "image" else _slice(volume, row, point)
+            _draw_panel(panel, _slice(turned["image"], row, point), over, colours, spacing[up] / spacing[across])
     for panel, name in zip(axes[0], turned, strict=True):
         panel.set_title(name, color="white", fontsize=11)
     handles = [Patch(color=colours(index), label=name) for index, name in enumerate(class_names[1:])]
