@@ -1,16 +1,15 @@
-"""Dilated convolution: the checks, the choice of lowering, and the gradient rule."""
+"""Dilated convolution and its transpose: the checks, and the call."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from ..errors import ArgumentError
+from . import primitives
 from .arguments import Padding, per_axis, resolve_padding
-from .lowerings import Geometry, depth_slabs, depth_slabs_kernel_gradient, folds, native
+from .problem import Problem, native, native_input_gradient
 
 Lowering = Literal["auto", "native"]
 
@@ -41,8 +40,7 @@ def conv(
         dilation: Distance between the kernel's taps, in samples; an integer or one for each axis.
         groups: Groups that the channels are split into; both channel counts are multiples of it.
         lowering: ``"auto"`` takes the fastest measured way for the platform; ``"native"`` always takes
-            ``jax.lax.conv_general_dilated``, which also has forward-mode derivatives where ``"auto"`` has only
-            reverse mode (3-D of stride 1).
+            ``jax.lax.conv_general_dilated``.
         precision: As in ``jax.lax.conv_general_dilated``.
 
     Returns:
@@ -74,127 +72,131 @@ def conv(
                 f"kernel's window of {window}",
                 "pass a longer input, more padding, or less dilation",
             )  # fmt: skip
-    geometry = Geometry(stride, pads, dilation, groups, precision)
-    if lowering == "native":
-        return native(x, kernel, geometry)
-    if lowering != "auto":
-        raise ArgumentError("conv", "lowering", lowering, "is unknown", 'pass "auto" or "native"')
-    if jnp.issubdtype(x.dtype, jnp.floating) and x.size and folds(kernel.shape, geometry):
-        return _folded(x, kernel, geometry)
-    return native(x, kernel, geometry)
+    problem = Problem(x.shape[1:-1], kernel_size, stride, pads, dilation, groups, precision)
+    _check_lowering("conv", lowering)
+    if lowering == "native" or not x.size or not primitives.apply_here(x, kernel):
+        return native(x, kernel, problem)
+    return primitives.forward(x, kernel, problem)
 
 
-def _check_arrays(x: jax.Array, kernel: jax.Array, groups: int) -> int:
+def conv_transpose(
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | Sequence[tuple[int, int]] = 0,
+    output_padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
+    lowering: Lowering = "auto",
+    precision: Any = None,
+) -> jax.Array:
+    r"""The transpose of a dilated convolution: what its input's gradient is. Arguments are PyTorch's.
+
+    .. math:: y_{n,\; s i + d t - p,\; c} = \sum_{i, t, j} x_{n,i,j}\, k_{t,j,c}
+
+    with stride :math:`s`, dilation :math:`d` and padding :math:`p`.
+
+    Args:
+        x: Floating ``(N, *spatial, C_in)`` with 1 to 3 spatial axes.
+        kernel: ``(*kernel_size, C_in / groups, C_out)``, of the dtype of ``x``.
+        stride: Samples of the output for one of the input; an integer or one for each axis.
+        padding: Samples cropped from both ends: an integer, one for each axis, or a ``(before, after)`` pair for each.
+        output_padding: Samples added at the far end, less than the stride or the dilation.
+        dilation: Distance between the kernel's taps, in samples; an integer or one for each axis.
+        groups: Groups that the channels are split into; both channel counts are multiples of it.
+        lowering: As for :func:`conv`.
+        precision: As in ``jax.lax.conv_general_dilated``.
+
+    Returns:
+        ``(N, *output, C_out)``, of the dtype of ``x``; each output axis has
+        ``(length - 1) * stride - before - after + dilation * (kernel_size - 1) + output_padding + 1`` samples.
+
+    Raises:
+        ArgumentError: Shapes, dtypes or arguments do not belong together.
+
+    Differs from PyTorch: channels are last; the kernel's input channels come before its output channels; there is no
+    bias. Differs from ``jax.lax.conv_transpose``: the taps are not turned round.
+
+    Source: Zeiler et al., "Deconvolutional Networks", 2010.
+
+    >>> import jax.numpy as jnp
+    >>> conv_transpose(jnp.ones((1, 7, 7, 3)), jnp.ones((4, 4, 3, 8)), stride=2, padding=1).shape
+    (1, 14, 14, 8)
+    """
+    axes = _check_arrays(x, kernel, groups, function="conv_transpose")
+    kernel_size = kernel.shape[:axes]
+    stride = per_axis("conv_transpose", "stride", stride, axes=axes)
+    dilation = per_axis("conv_transpose", "dilation", dilation, axes=axes)
+    extra = per_axis("conv_transpose", "output_padding", output_padding, axes=axes, least=0)
+    if isinstance(padding, str):
+        raise ArgumentError("conv_transpose", "padding", padding, "has no fixed meaning here", "pass integers")
+    pads = resolve_padding("conv_transpose", padding, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    for added, step, rate in zip(extra, stride, dilation, strict=True):
+        if added >= max(step, rate):
+            raise ArgumentError(
+                "conv_transpose", "output_padding", output_padding,
+                f"is not below stride {step} or dilation {rate}", "pass less",
+            )  # fmt: skip
+    size = tuple(
+        (length - 1) * step - sum(pair) + rate * (taps - 1) + added + 1
+        for length, step, pair, rate, taps, added in zip(
+            x.shape[1:-1], stride, pads, dilation, kernel_size, extra, strict=True
+        )
+    )
+    if min(size) < 1:
+        raise ArgumentError(
+            "conv_transpose", "padding", padding, f"crops more than there is: the output would be {size}", "pass less"
+        )
+    _check_lowering("conv_transpose", lowering)
+    # The convolution whose input's gradient this is; the output padding is its windows' rest.
+    problem = Problem(size, kernel_size, stride, pads, dilation, groups, precision)
+    turned = _transposed_kernel(kernel, groups)
+    if lowering == "native" or not x.size or not primitives.apply_here(x, kernel):
+        return native_input_gradient(x, turned, problem)
+    return primitives.input_gradient(x, turned, problem)
+
+
+def _transposed_kernel(kernel: jax.Array, groups: int) -> jax.Array:
+    """``(…, C_in / groups, C_out)`` as the kernel of the convolution from C_out to C_in channels."""
+    if groups == 1:
+        return kernel.swapaxes(-1, -2)
+    *size, c_group, c_out = kernel.shape
+    parts = kernel.reshape(*size, c_group, groups, c_out // groups)
+    return jnp.swapaxes(parts, -3, -1).reshape(*size, c_out // groups, c_group * groups)
+
+
+def _check_lowering(function: str, lowering: str) -> None:
+    if lowering not in ("auto", "native"):
+        raise ArgumentError(function, "lowering", lowering, "is unknown", 'pass "auto" or "native"')
+
+
+def _check_arrays(x: jax.Array, kernel: jax.Array, groups: int, *, function: str = "conv") -> int:
     axes = x.ndim - 2
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ArgumentError(function, "x", str(x.dtype), "is no floating dtype", "convert it with astype")
     if axes not in (1, 2, 3):
         raise ArgumentError(
-            "conv", "x", x.shape, "does not have 1, 2 or 3 spatial axes",
+            function, "x", x.shape, "does not have 1, 2 or 3 spatial axes",
             "pass (N, *spatial, C), with a batch axis first and channels last",
         )  # fmt: skip
     if kernel.ndim != x.ndim:
         raise ArgumentError(
-            "conv", "kernel", kernel.shape, f"does not have {axes} spatial axes as x {x.shape} has",
+            function, "kernel", kernel.shape, f"does not have {axes} spatial axes as x {x.shape} has",
             "pass (*kernel_size, C_in / groups, C_out)",
         )  # fmt: skip
     if kernel.dtype != x.dtype:
         raise ArgumentError(
-            "conv", "kernel", str(kernel.dtype), f"is not of the dtype of x, {x.dtype}",
+            function, "kernel", str(kernel.dtype), f"is not of the dtype of x, {x.dtype}",
             "convert one of them with astype",
         )  # fmt: skip
     *_, c_group, c_out = kernel.shape
     if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
-        raise ArgumentError("conv", "groups", groups, "is below 1", "pass a positive integer")
+        raise ArgumentError(function, "groups", groups, "is below 1", "pass a positive integer")
     if c_group * groups != x.shape[-1] or c_out % groups:
         raise ArgumentError(
-            "conv", "groups", groups,
+            function, "groups", groups,
             f"does not fit x with {x.shape[-1]} channels and a kernel of {c_group} to {c_out}",
             "pass groups and a kernel with C_in = groups * kernel.shape[-2] and C_out a multiple of groups",
         )  # fmt: skip
     return axes
-
-
-# A convolution, its input's gradient and its kernel's gradient are the three contractions of one trilinear form
-# T(x, kernel, out_gradient). So the gradient of any one of them is made of the other two, and gradients of every order
-# stay on the fast lowering: XLA's own gradient of a 3-D convolution is up to 20 times slower on a CPU, and more in
-# lax.scan. On other platforms each of the three is XLA's.
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2,))
-@partial(jax.jit, static_argnums=2)
-def _folded(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
-    return lax.platform_dependent(
-        x,
-        kernel,
-        cpu=lambda x, kernel: depth_slabs(x, kernel, geometry),
-        default=lambda x, kernel: native(x, kernel, geometry),
-    )
-
-
-def _folded_forward(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _folded(x, kernel, geometry), (x, kernel)
-
-
-def _folded_backward(
-    geometry: Geometry, residuals: tuple[jax.Array, jax.Array], out_gradient: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    x, kernel = residuals
-    return (
-        _input_gradient(out_gradient, kernel, geometry),
-        _kernel_gradient(x, out_gradient, kernel.shape[:3], geometry),
-    )
-
-
-_folded.defvjp(_folded_forward, _folded_backward)
-
-
-def _input_gradient(out_gradient: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
-    """Itself a convolution: of the output's gradient with the kernel turned round."""
-    reach = [rate * (taps - 1) for rate, taps in zip(geometry.dilation, kernel.shape[:3], strict=True)]
-    pads = tuple(
-        (length - before, length - after) for length, (before, after) in zip(reach, geometry.pads, strict=True)
-    )
-    turned = kernel[::-1, ::-1, ::-1].swapaxes(-1, -2)
-    return _folded(out_gradient, turned, geometry._replace(pads=pads))
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-@partial(jax.jit, static_argnums=(2, 3))
-def _kernel_gradient(
-    x: jax.Array, out_gradient: jax.Array, kernel_size: tuple[int, ...], geometry: Geometry
-) -> jax.Array:
-    def by_autodiff(x: jax.Array, out_gradient: jax.Array) -> jax.Array:
-        shape = jax.ShapeDtypeStruct((*kernel_size, x.shape[-1], out_gradient.shape[-1]), x.dtype)
-        transpose = jax.linear_transpose(lambda kernel: native(x, kernel, geometry), shape)
-        (gradient,) = transpose(out_gradient)
-        return gradient
-
-    return lax.platform_dependent(
-        x,
-        out_gradient,
-        cpu=lambda x, out_gradient: depth_slabs_kernel_gradient(x, out_gradient, kernel_size, geometry),
-        default=by_autodiff,
-    )
-
-
-def _kernel_gradient_forward(
-    x: jax.Array, out_gradient: jax.Array, kernel_size: tuple[int, ...], geometry: Geometry
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _kernel_gradient(x, out_gradient, kernel_size, geometry), (x, out_gradient)
-
-
-def _kernel_gradient_backward(
-    kernel_size: tuple[int, ...],
-    geometry: Geometry,
-    residuals: tuple[jax.Array, jax.Array],
-    kernel_tangent: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    x, out_gradient = residuals
-    return (
-        _input_gradient(out_gradient, kernel_tangent, geometry),
-        _folded(x, kernel_tangent, geometry),
-    )
-
-
-_kernel_gradient.defvjp(_kernel_gradient_forward, _kernel_gradient_backward)

@@ -1,0 +1,102 @@
+"""A convolution as a sum over its taps, each computed only where it meets the input."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from ..problem import Problem
+
+
+def taps(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
+    """One matrix product for each tap; for one group.
+
+    A tap whose dilation comes near the input's size reads little but padding: that part is left out.
+    """
+    c_in, c_out = kernel.shape[-2:]
+    total = jnp.promote_types(x.dtype, jnp.float32)
+    out = jnp.zeros((x.shape[0], *problem.out_size, c_out), total)
+    for tap, places, seen in _meetings(problem):
+        part = _strided(x, seen)
+        product = lax.dot_general(
+            part.reshape(-1, c_in), kernel[tap], (((1,), (0,)), ((), ())),
+            precision=problem.precision, preferred_element_type=total,
+        )  # fmt: skip
+        out = out.at[(slice(None), *places)].add(product.reshape(*part.shape[:-1], c_out))
+    return out.astype(x.dtype)
+
+
+def taps_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:
+    """The kernel's gradient by one matrix product for each tap; for one group."""
+    c_in, c_out = x.shape[-1], out_gradient.shape[-1]
+    total = jnp.promote_types(x.dtype, jnp.float32)
+    gradient = jnp.zeros((*problem.kernel_size, c_in, c_out), total)
+    for tap, places, seen in _meetings(problem):
+        product = lax.dot_general(
+            _strided(x, seen).reshape(-1, c_in), out_gradient[(slice(None), *places)].reshape(-1, c_out),
+            (((0,), (0,)), ((), ())), precision=problem.precision, preferred_element_type=total,
+        )  # fmt: skip
+        gradient = gradient.at[tap].set(product)
+    return gradient.astype(x.dtype)
+
+
+def group_taps(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
+    """One multiply-add for each tap and each channel of a group; for groups of few channels, or one (depthwise)."""
+    groups = problem.groups
+    c_group, c_out = kernel.shape[-2:]
+    total = jnp.promote_types(x.dtype, jnp.float32)
+    kernel = kernel.reshape(*problem.kernel_size, c_group, groups, c_out // groups)
+    out = jnp.zeros((), total)
+    for tap, part in _windows(x, problem):
+        split = part.reshape(*part.shape[:-1], groups, c_group).astype(total)
+        for channel in range(c_group):
+            out = out + split[..., channel, None] * kernel[(*tap, channel)].astype(total)
+    return out.reshape(x.shape[0], *problem.out_size, c_out).astype(x.dtype)
+
+
+def depthwise_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:
+    """The kernel's gradient where each group has one input channel: a sum of products for each tap."""
+    groups = problem.groups
+    total = jnp.promote_types(x.dtype, jnp.float32)
+    by_group = out_gradient.reshape(*out_gradient.shape[:-1], groups, -1).astype(total)
+    axes = tuple(range(problem.axes + 1))
+    sums = [(part[..., None].astype(total) * by_group).sum(axes) for _, part in _windows(x, problem)]
+    return jnp.stack(sums).reshape(*problem.kernel_size, 1, out_gradient.shape[-1]).astype(x.dtype)
+
+
+def _meetings(problem: Problem):  # type: ignore[no-untyped-def]
+    """Each tap that meets the input, where in the output it does, and what of the input it meets there."""
+    for tap in itertools.product(*map(range, problem.kernel_size)):
+        met = [problem.met(axis, index) for axis, index in enumerate(tap)]
+        if not all(met):
+            continue
+        places = tuple(slice(places.start, places.stop) for places in met)
+        firsts = [
+            places.start * step + index * rate - before
+            for places, step, index, rate, (before, _) in zip(
+                met, problem.stride, tap, problem.dilation, problem.pads, strict=True
+            )
+        ]
+        seen = tuple(
+            slice(first, first + (len(places) - 1) * step + 1, step)
+            for first, places, step in zip(firsts, met, problem.stride, strict=True)
+        )
+        yield tap, places, seen
+
+
+def _windows(x: jax.Array, problem: Problem):  # type: ignore[no-untyped-def]
+    """Each tap, and what it meets at every place of the output, zeros included."""
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((*pair, 0) for pair in problem.pads), (0, 0, 0)])
+    for tap in itertools.product(*map(range, problem.kernel_size)):
+        seen = tuple(
+            slice(index * rate, index * rate + (length - 1) * step + 1, step)
+            for index, rate, length, step in zip(tap, problem.dilation, problem.out_size, problem.stride, strict=True)
+        )
+        yield tap, _strided(x, seen)
+
+
+def _strided(x: jax.Array, seen: tuple[slice, ...]) -> jax.Array:
+    starts = [0, *(part.start for part in seen), 0]
+    stops = [x.shape[0], *(part.stop for part in seen), x.shape[-1]]
+    return lax.slice(x, starts, stops, [1, *(part.step or 1 for part in seen), 1])

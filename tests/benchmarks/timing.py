@@ -1,0 +1,49 @@
+"""Time several functions against one another, fairly."""
+
+import os
+
+# PyTorch's idle threads spin after each call and slow whatever runs next, unless told to sleep. Before it is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long something took.
+
+    Attributes:
+        median: Seconds.
+        spread: Distance of the quartiles over the median: how noisy the machine was.
+    """
+
+    median: float
+    spread: float
+
+
+def interleaved(functions: Mapping[str, Callable[[], object]], *, repeats: int) -> dict[str, Timing]:
+    """Call each function in turn, ``repeats`` times, after one call of each that does not count.
+
+    Args:
+        functions: What to time; each returns when its work is done.
+        repeats: Calls of each.
+    """
+    for function in functions.values():
+        function()
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            time.sleep(0.01)
+            begin = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - begin)
+    return {name: _summary(values) for name, values in seconds.items()}
+
+
+def _summary(values: list[float]) -> Timing:
+    median = statistics.median(values)
+    quartiles = statistics.quantiles(values, n=4) if len(values) > 1 else [median] * 3
+    return Timing(median, (quartiles[2] - quartiles[0]) / median)
