@@ -3,3 +3,5 @@
 from .convolution import Lowering as Lowering
 from .convolution import conv as conv
 from .convolution import conv_transpose as conv_transpose
+from .views import dilate_kernel as dilate_kernel
+from .views import sample_phases as sample_phases

@@ -149,7 +149,8 @@ def conv_transpose(
             "conv_transpose", "padding", padding, f"crops more than there is: the output would be {size}", "pass less"
         )
     _check_lowering("conv_transpose", lowering)
-    # The convolution whose input's gradient this is; the output padding is its windows' rest.
+    # The convolution whose input's gradient this is; what the output padding adds, its windows do not see.
+    pads = tuple((before, after - added) for (before, after), added in zip(pads, extra, strict=True))
     problem = Problem(size, kernel_size, stride, pads, dilation, groups, precision)
     turned = _transposed_kernel(kernel, groups)
     if lowering == "native" or not x.size or not primitives.apply_here(x, kernel):

@@ -1,7 +1,7 @@
 """A convolution and its two gradients as JAX primitives, closed under differentiation.
 
 The three are the contractions of one trilinear form T(x, kernel, out_gradient), each bilinear, and the transpose of one
-in either argument is another. So derivatives of every order, forward and reverse, stay on the lowerings of this package.
+in either argument is another. So derivatives of every order, forward and reverse, stay on this package's lowerings.
 (A ``jax.custom_vjp`` would have no forward mode.) On a CPU :mod:`dilax.ops.cpu` chooses the lowering, elsewhere XLA.
 """
 

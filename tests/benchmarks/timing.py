@@ -11,6 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 
+# Seconds from which a call counts as long.
+_LONG = 1.0
+
+
 @dataclass(frozen=True)
 class Timing:
     """How long something took.
@@ -25,17 +29,23 @@ class Timing:
 
 
 def interleaved(functions: Mapping[str, Callable[[], object]], *, repeats: int) -> dict[str, Timing]:
-    """Call each function in turn, ``repeats`` times, after one call of each that does not count.
+    """Call each function in turn, ``repeats`` times, after two calls of each that do not count.
 
     Args:
         functions: What to time; each returns when its work is done.
-        repeats: Calls of each.
+        repeats: Calls of each; three of one that takes seconds.
     """
-    for function in functions.values():
+    calls = {}
+    for name, function in functions.items():
+        function()  # compiles
+        begin = time.perf_counter()
         function()
+        calls[name] = repeats if time.perf_counter() - begin < _LONG else min(3, repeats)
     seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for _ in range(repeats):
+    for repeat in range(repeats):
         for name, function in functions.items():
+            if repeat >= calls[name]:
+                continue
             time.sleep(0.01)
             begin = time.perf_counter()
             function()

@@ -1,6 +1,9 @@
 """A convolution as a sum over its taps, each computed only where it meets the input."""
 
 import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -56,16 +59,52 @@ def group_taps(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
 
 
 def depthwise_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:
-    """The kernel's gradient where each group has one input channel: a sum of products for each tap."""
-    groups = problem.groups
+    """The kernel's gradient where each group has one input channel: a sum of products for each tap.
+
+    All taps of one row of the output are summed before the next row, while the rows that they read are in the cache.
+    """
+    if problem.axes == 1:
+        sums = _depthwise_sums(x, out_gradient, problem)
+        return sums.reshape(*problem.kernel_size, 1, out_gradient.shape[-1]).astype(x.dtype)
+    padded = _padded(x, problem)
+    batch, rows = out_gradient.shape[:2]
+    step, rate = problem.stride[0], problem.dilation[0]
+    # What is left of the problem in one row, padding done.
+    inner = Problem(
+        padded.shape[2:-1], problem.kernel_size[1:], problem.stride[1:], ((0, 0),) * (problem.axes - 1),
+        problem.dilation[1:], problem.groups,
+    )  # fmt: skip
+
+    def add_row(index: jax.Array, gradient: jax.Array) -> jax.Array:
+        sample, row = index // rows, index % rows
+        here = _row(out_gradient, sample, row)
+        seen = [_row(padded, sample, row * step + tap * rate) for tap in range(problem.kernel_size[0])]
+        return gradient + jnp.stack([_depthwise_sums(one, here, inner) for one in seen])
+
+    taps = math.prod(problem.kernel_size[1:])
     total = jnp.promote_types(x.dtype, jnp.float32)
-    by_group = out_gradient.reshape(*out_gradient.shape[:-1], groups, -1).astype(total)
+    gradient = jnp.zeros(
+        (problem.kernel_size[0], taps, problem.groups, out_gradient.shape[-1] // problem.groups), total
+    )
+    gradient = lax.fori_loop(0, batch * rows, add_row, gradient)
+    return gradient.reshape(*problem.kernel_size, 1, out_gradient.shape[-1]).astype(x.dtype)
+
+
+def _depthwise_sums(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:
+    """``(taps, groups, channels of a group)``, in float32 at least."""
+    total = jnp.promote_types(x.dtype, jnp.float32)
+    by_group = out_gradient.reshape(*out_gradient.shape[:-1], problem.groups, -1).astype(total)
     axes = tuple(range(problem.axes + 1))
-    sums = [(part[..., None].astype(total) * by_group).sum(axes) for _, part in _windows(x, problem)]
-    return jnp.stack(sums).reshape(*problem.kernel_size, 1, out_gradient.shape[-1]).astype(x.dtype)
+    return jnp.stack([(part[..., None].astype(total) * by_group).sum(axes) for _, part in _windows(x, problem)])
 
 
-def _meetings(problem: Problem):  # type: ignore[no-untyped-def]
+def _row(x: jax.Array, sample: jax.Array, row: jax.Array) -> jax.Array:
+    """``(1, *rest, C)`` of ``(N, rows, *rest, C)``."""
+    starts: list[Any] = [sample, row, *[0] * (x.ndim - 2)]
+    return lax.dynamic_slice(x, starts, (1, 1, *x.shape[2:])).reshape(1, *x.shape[2:])
+
+
+def _meetings(problem: Problem) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...], tuple[slice, ...]]]:
     """Each tap that meets the input, where in the output it does, and what of the input it meets there."""
     for tap in itertools.product(*map(range, problem.kernel_size)):
         met = [problem.met(axis, index) for axis, index in enumerate(tap)]
@@ -85,15 +124,20 @@ def _meetings(problem: Problem):  # type: ignore[no-untyped-def]
         yield tap, places, seen
 
 
-def _windows(x: jax.Array, problem: Problem):  # type: ignore[no-untyped-def]
+def _windows(x: jax.Array, problem: Problem) -> Iterator[tuple[tuple[int, ...], jax.Array]]:
     """Each tap, and what it meets at every place of the output, zeros included."""
-    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((*pair, 0) for pair in problem.pads), (0, 0, 0)])
+    x = _padded(x, problem)
     for tap in itertools.product(*map(range, problem.kernel_size)):
         seen = tuple(
             slice(index * rate, index * rate + (length - 1) * step + 1, step)
             for index, rate, length, step in zip(tap, problem.dilation, problem.out_size, problem.stride, strict=True)
         )
         yield tap, _strided(x, seen)
+
+
+def _padded(x: jax.Array, problem: Problem) -> jax.Array:
+    ends = [(0, 0, 0), *((*pair, 0) for pair in problem.pads), (0, 0, 0)]
+    return lax.pad(x, jnp.zeros((), x.dtype), ends)
 
 
 def _strided(x: jax.Array, seen: tuple[slice, ...]) -> jax.Array:

@@ -39,7 +39,7 @@ def arrays(*shapes, seed=0):
 
 
 @given(data=st.data(), axes=st.integers(1, 3))
-@settings(max_examples=25, deadline=None)
+@settings(deadline=None)
 def test_equals_the_definition(data, axes):
     def draw(low, high):
         return data.draw(st.tuples(*[st.integers(low, high)] * axes))

@@ -1,0 +1,9 @@
+"""How many examples hypothesis draws: few by default, many with HYPOTHESIS_PROFILE=thorough."""
+
+import os
+
+from hypothesis import settings
+
+settings.register_profile("quick", max_examples=8)
+settings.register_profile("thorough", max_examples=200)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
