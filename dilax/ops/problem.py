@@ -88,10 +88,25 @@ def native(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
 
 def native_input_gradient(out_gradient: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
     """``(N, *out_size, C_out)`` and the kernel give ``(N, *size, C_in)``."""
-    channels = kernel.shape[-2] * problem.groups
-    x = jax.ShapeDtypeStruct((out_gradient.shape[0], *problem.size, channels), out_gradient.dtype)
-    (gradient,) = jax.linear_transpose(lambda x: native(x, kernel, problem), x)(out_gradient)
-    return gradient
+    turned, turned_problem = flipped(kernel, problem)
+    pads = [
+        (before, length + reach - before - (out - 1) * step - 1)
+        for (before, _), length, reach, out, step in zip(
+            turned_problem.pads, problem.size, problem.reach, problem.out_size, problem.stride, strict=True
+        )
+    ]
+    spatial = "DHW"[-problem.axes :]
+    return lax.conv_general_dilated(
+        out_gradient,
+        turned,
+        window_strides=(1,) * problem.axes,
+        padding=pads,
+        lhs_dilation=problem.stride,
+        rhs_dilation=problem.dilation,
+        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
+        feature_group_count=problem.groups,
+        precision=problem.precision,
+    )
 
 
 def native_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-
 # Seconds from which a call counts as long.
 _LONG = 1.0
 

@@ -49,8 +49,13 @@ def group_taps(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
     groups = problem.groups
     c_group, c_out = kernel.shape[-2:]
     total = jnp.promote_types(x.dtype, jnp.float32)
-    kernel = kernel.reshape(*problem.kernel_size, c_group, groups, c_out // groups)
     out = jnp.zeros((), total)
+    if c_group == 1:
+        x = _repeated(x, c_out // groups)
+        for tap, part in _windows(x, problem):
+            out = out + part.astype(total) * kernel[(*tap, 0)].astype(total)
+        return out.astype(x.dtype)
+    kernel = kernel.reshape(*problem.kernel_size, c_group, groups, c_out // groups)
     for tap, part in _windows(x, problem):
         split = part.reshape(*part.shape[:-1], groups, c_group).astype(total)
         for channel in range(c_group):
@@ -63,39 +68,43 @@ def depthwise_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Pr
 
     All taps of one row of the output are summed before the next row, while the rows that they read are in the cache.
     """
+    padded = _padded(_repeated(x, out_gradient.shape[-1] // problem.groups), problem)
+    # What is left of the problem when the padding is done, and in one row.
+    inner = problem._replace(size=padded.shape[1:-1], pads=((0, 0),) * problem.axes)
+    row = inner._replace(
+        size=inner.size[1:], kernel_size=inner.kernel_size[1:], stride=inner.stride[1:], pads=inner.pads[1:],
+        dilation=inner.dilation[1:],
+    )  # fmt: skip
     if problem.axes == 1:
-        sums = _depthwise_sums(x, out_gradient, problem)
-        return sums.reshape(*problem.kernel_size, 1, out_gradient.shape[-1]).astype(x.dtype)
-    padded = _padded(x, problem)
+        sums = _depthwise_sums(padded, out_gradient, inner)
+        return sums.reshape(*problem.kernel_size, 1, -1).astype(x.dtype)
     batch, rows = out_gradient.shape[:2]
     step, rate = problem.stride[0], problem.dilation[0]
-    # What is left of the problem in one row, padding done.
-    inner = Problem(
-        padded.shape[2:-1], problem.kernel_size[1:], problem.stride[1:], ((0, 0),) * (problem.axes - 1),
-        problem.dilation[1:], problem.groups,
-    )  # fmt: skip
 
     def add_row(index: jax.Array, gradient: jax.Array) -> jax.Array:
-        sample, row = index // rows, index % rows
-        here = _row(out_gradient, sample, row)
-        seen = [_row(padded, sample, row * step + tap * rate) for tap in range(problem.kernel_size[0])]
-        return gradient + jnp.stack([_depthwise_sums(one, here, inner) for one in seen])
+        sample, place = index // rows, index % rows
+        here = _row(out_gradient, sample, place)
+        seen = [_row(padded, sample, place * step + tap * rate) for tap in range(problem.kernel_size[0])]
+        return gradient + jnp.stack([_depthwise_sums(one, here, row) for one in seen])
 
-    taps = math.prod(problem.kernel_size[1:])
     total = jnp.promote_types(x.dtype, jnp.float32)
-    gradient = jnp.zeros(
-        (problem.kernel_size[0], taps, problem.groups, out_gradient.shape[-1] // problem.groups), total
-    )
+    taps = math.prod(row.kernel_size)
+    gradient = jnp.zeros((problem.kernel_size[0], taps, out_gradient.shape[-1]), total)
     gradient = lax.fori_loop(0, batch * rows, add_row, gradient)
-    return gradient.reshape(*problem.kernel_size, 1, out_gradient.shape[-1]).astype(x.dtype)
+    return gradient.reshape(*problem.kernel_size, 1, -1).astype(x.dtype)
+
+
+def _repeated(x: jax.Array, times: int) -> jax.Array:
+    """Each input channel beside itself, once for each output channel of its group."""
+    return x if times == 1 else jnp.repeat(x, times, axis=-1)
 
 
 def _depthwise_sums(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:
-    """``(taps, groups, channels of a group)``, in float32 at least."""
+    """``(taps, C_out)``, in float32 at least."""
     total = jnp.promote_types(x.dtype, jnp.float32)
-    by_group = out_gradient.reshape(*out_gradient.shape[:-1], problem.groups, -1).astype(total)
     axes = tuple(range(problem.axes + 1))
-    return jnp.stack([(part[..., None].astype(total) * by_group).sum(axes) for _, part in _windows(x, problem)])
+    out_gradient = out_gradient.astype(total)
+    return jnp.stack([(part.astype(total) * out_gradient).sum(axes) for _, part in _windows(x, problem)])
 
 
 def _row(x: jax.Array, sample: jax.Array, row: jax.Array) -> jax.Array:

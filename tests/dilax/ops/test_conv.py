@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dilax.errors import ArgumentError
-from dilax.ops import conv
+from dilax.ops import conv, conv_transpose
 
 
 def by_loops(x, kernel, stride, pads, dilation, groups):
@@ -151,3 +151,70 @@ def test_messages(arguments, message):
     with pytest.raises(ArgumentError) as caught:
         conv(jnp.ones((1, 7, 8, 3)), jnp.ones((3, 3, 3, 4)), **arguments)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("shapes", "arguments", "message"),
+    [
+        (
+            ((1, 5, 5, 4), (3, 3, 4, 6)),
+            {"stride": 2, "output_padding": 2},
+            "conv_transpose: output_padding=2 is not below stride 2 or dilation 1; pass less.",
+        ),
+        (
+            ((1, 2, 2, 4), (1, 1, 4, 6)),
+            {"padding": 3},
+            "conv_transpose: padding=3 crops more than there is: the output would be (-4, -4); pass less.",
+        ),
+        (
+            ((1, 5, 5, 4), (3, 3, 4, 6)),
+            {"padding": "same"},
+            "conv_transpose: padding='same' has no fixed meaning here; pass integers.",
+        ),
+        (
+            ((1, 5, 5, 4), (3, 3, 2, 6)),
+            {"groups": 4},
+            "conv_transpose: groups=4 does not fit x with 4 channels and a kernel of 2 to 6; pass groups and a kernel "
+            "with C_in = groups * kernel.shape[-2] and C_out a multiple of groups.",
+        ),
+    ],
+)
+def test_messages_of_conv_transpose(shapes, arguments, message):
+    with pytest.raises(ArgumentError) as caught:
+        conv_transpose(jnp.ones(shapes[0]), jnp.ones(shapes[1]), **arguments)
+    assert str(caught.value) == message
+
+
+def test_integers_are_refused():
+    with pytest.raises(ArgumentError) as caught:
+        conv(jnp.ones((1, 7, 8, 3), jnp.int32), jnp.ones((3, 3, 3, 4), jnp.int32))
+    assert str(caught.value) == "conv: x='int32' is no floating dtype; convert it with astype."
+
+
+def test_an_empty_batch_gives_an_empty_batch():
+    assert conv(jnp.ones((0, 7, 8, 3)), jnp.ones((3, 3, 3, 4))).shape == (0, 5, 6, 4)
+
+
+@pytest.mark.parametrize("groups", [1, 4, 12])
+@pytest.mark.parametrize("spatial", [(40,), (9, 10), (5, 6, 7)])
+def test_bfloat16_is_as_close_as_the_native_way(groups, spatial):
+    axes = len(spatial)
+    x, kernel, weights = arrays((2, *spatial, 12), (*[3] * axes, 12 // groups, 24), (2, *spatial, 24))
+
+    def found(lowering, dtype):
+        def loss(x, kernel):
+            y = conv(x, kernel, padding="same", dilation=2, groups=groups, lowering=lowering)
+            return (y.astype(jnp.float64 if dtype == jnp.float64 else jnp.float32) * weights).sum(), y
+
+        (_, y), gradients = jax.value_and_grad(loss, (0, 1), has_aux=True)(
+            jnp.asarray(x, jnp.bfloat16).astype(dtype), jnp.asarray(kernel, jnp.bfloat16).astype(dtype)
+        )
+        return [np.asarray(array, np.float64) for array in (y, *gradients)]
+
+    with jax.enable_x64(True):
+        exact = found("native", jnp.float64)
+        for name, ours, native, truth in zip(
+            ("y", "dx", "dk"), found("auto", jnp.bfloat16), found("native", jnp.bfloat16), exact, strict=True
+        ):
+            distance = [np.sqrt(np.mean((array - truth) ** 2)) for array in (ours, native)]
+            assert distance[0] <= 1.05 * distance[1] + 1e-12, name
