@@ -47,7 +47,7 @@ class Case:
     @property
     def flops(self) -> float:
         """Multiplications and additions, of which those with padding count too."""
-        places = self.batch * self.stride ** len(self.size)
+        places = self.batch  # each of a transposed convolution's inputs meets every tap too
         for length in self.size:
             places *= length
         return 2.0 * places * self.taps ** len(self.size) * self.channels[0] * self.channels[1] / self.groups

@@ -58,8 +58,9 @@ def group_taps(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
     kernel = kernel.reshape(*problem.kernel_size, c_group, groups, c_out // groups)
     for tap, part in _windows(x, problem):
         split = part.reshape(*part.shape[:-1], groups, c_group).astype(total)
-        for channel in range(c_group):
-            out = out + split[..., channel, None] * kernel[(*tap, channel)].astype(total)
+        # A tap's products are summed before they join the others: sums of fewer numbers lose fewer digits.
+        products = [split[..., channel, None] * kernel[(*tap, channel)].astype(total) for channel in range(c_group)]
+        out = out + sum(products[1:], start=products[0])
     return out.reshape(x.shape[0], *problem.out_size, c_out).astype(x.dtype)
 
 
