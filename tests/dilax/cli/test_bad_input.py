@@ -1,6 +1,7 @@
 """Every wrong input ends with status 2, one sentence on standard error, and nothing written."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -16,24 +17,32 @@ from dilax.train import save_model
 from interop import reference
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
     """A directory with one good file of each kind, and bad ones."""
-    monkeypatch.chdir(tmp_path)
-    torch.save(reference.create("meshnet", channels=4).state_dict(), "good.pth")
-    raw = (tmp_path / "good.pth").read_bytes()
-    (tmp_path / "cut.pth").write_bytes(raw[: len(raw) // 2])
-    (tmp_path / "empty.pth").write_bytes(b"")
-    (tmp_path / "text.pth").write_text("hello")
-    torch.save({"weight": torch.ones(2, 3)}, "other.pth")
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "x").write_text("")
-    save_model("flax", models.create("meshnet", channels=4), name="meshnet")
-    save_model("two", models.create("meshnet", channels=4, in_channels=2), name="meshnet")
-    nibabel.save(nibabel.Nifti1Image(np.arange(60.0).reshape(3, 4, 5), np.eye(4)), "scan.nii")
-    nibabel.save(nibabel.Nifti1Image(np.ones((3, 4, 5)), np.eye(4)), "flat.nii")
-    return tmp_path
+    folder = tmp_path_factory.mktemp("prepared")
+    torch.save(reference.create("meshnet", channels=4).state_dict(), folder / "good.pth")
+    raw = (folder / "good.pth").read_bytes()
+    (folder / "cut.pth").write_bytes(raw[: len(raw) // 2])
+    (folder / "empty.pth").write_bytes(b"")
+    (folder / "text.pth").write_text("hello")
+    torch.save({"weight": torch.ones(2, 3)}, folder / "other.pth")
+    (folder / "folder").mkdir()
+    (folder / "full").mkdir()
+    (folder / "full" / "x").write_text("")
+    save_model(folder / "flax", models.create("meshnet", channels=4), name="meshnet")
+    save_model(folder / "two", models.create("meshnet", channels=4, in_channels=2), name="meshnet")
+    nibabel.save(nibabel.Nifti1Image(np.arange(60.0).reshape(3, 4, 5), np.eye(4)), folder / "scan.nii")
+    nibabel.save(nibabel.Nifti1Image(np.ones((3, 4, 5)), np.eye(4)), folder / "flat.nii")
+    return folder
+
+
+@pytest.fixture
+def here(prepared, tmp_path, monkeypatch):
+    """A copy of that directory, as the current one."""
+    folder = shutil.copytree(prepared, tmp_path / "here")
+    monkeypatch.chdir(folder)
+    return folder
 
 
 _MESHNET = ["--model", "meshnet"]
