@@ -73,17 +73,7 @@ class Problem(NamedTuple):
 
 def native(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
     """``(N, *size, C_in)`` and ``(*kernel_size, C_in / groups, C_out)`` give ``(N, *out_size, C_out)``."""
-    spatial = "DHW"[-problem.axes :]
-    return lax.conv_general_dilated(
-        x,
-        kernel,
-        window_strides=problem.stride,
-        padding=problem.pads,
-        rhs_dilation=problem.dilation,
-        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
-        feature_group_count=problem.groups,
-        precision=problem.precision,
-    )
+    return _convolve(x, kernel, problem, stride=problem.stride, pads=problem.pads)
 
 
 def native_input_gradient(out_gradient: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
@@ -95,18 +85,8 @@ def native_input_gradient(out_gradient: jax.Array, kernel: jax.Array, problem: P
             turned_problem.pads, problem.size, problem.reach, problem.out_size, problem.stride, strict=True
         )
     ]
-    spatial = "DHW"[-problem.axes :]
-    return lax.conv_general_dilated(
-        out_gradient,
-        turned,
-        window_strides=(1,) * problem.axes,
-        padding=pads,
-        lhs_dilation=problem.stride,
-        rhs_dilation=problem.dilation,
-        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
-        feature_group_count=problem.groups,
-        precision=problem.precision,
-    )
+    ones = (1,) * problem.axes
+    return _convolve(out_gradient, turned, problem, stride=ones, pads=pads, lhs_dilation=problem.stride)
 
 
 def native_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:
@@ -131,3 +111,20 @@ def flipped(kernel: jax.Array, problem: Problem) -> tuple[jax.Array, Problem]:
         (reach - before, reach - after) for reach, (before, after) in zip(problem.reach, problem.pads, strict=True)
     )
     return turned, problem._replace(size=problem.out_size, pads=pads)
+
+
+def _convolve(
+    x: jax.Array, kernel: jax.Array, problem: Problem, *, stride: Shape, pads: Any, lhs_dilation: Shape | None = None
+) -> jax.Array:
+    spatial = "DHW"[-problem.axes :]
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        window_strides=stride,
+        padding=pads,
+        lhs_dilation=lhs_dilation,
+        rhs_dilation=problem.dilation,
+        dimension_numbers=(f"N{spatial}C", f"{spatial}IO", f"N{spatial}C"),
+        feature_group_count=problem.groups,
+        precision=problem.precision,
+    )

@@ -3,7 +3,7 @@
 The names are those of PyTorch's and NumPy's own pickles (``torch/_utils.py``, ``torch/_tensor.py``).
 """
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
@@ -185,7 +185,7 @@ def _default_dict(*args: Any) -> dict[Any, Any]:
 def _counter(counts: Any = None) -> dict[Any, Any]:
     if counts is not None and type(counts) is not dict:
         raise Malformed("makes a Counter of something else")
-    return dict(Counter(counts))
+    return counts or {}
 
 
 def _load_from_bytes(_data: Any) -> Any:
