@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .building import from_torch
     from .files import Checkpoint, LazyTensor, Limits, read, write
     from .inference import infer_options
     from .loading import LoadReport, load
@@ -18,6 +19,7 @@ _HOMES = {
     "Limits": "files",
     "LoadReport": "loading",
     "VerifyReport": "verification",
+    "from_torch": "building",
     "infer_options": "inference",
     "load": "loading",
     "read": "files",
@@ -33,6 +35,7 @@ __all__ = [
     "Limits",
     "LoadReport",
     "VerifyReport",
+    "from_torch",
     "infer_options",
     "load",
     "read",

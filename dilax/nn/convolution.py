@@ -11,6 +11,7 @@ from flax import nnx
 from .. import ops
 from ..errors import ArgumentError
 from ..ops.arguments import Padding, per_axis, resolve_padding
+from .dtypes import promote
 
 
 class Conv(nnx.Module):
@@ -28,6 +29,7 @@ class Conv(nnx.Module):
         lowering: As for :func:`dilax.ops.conv`.
         precision: As for :func:`dilax.ops.conv`.
         dtype: Dtype of the parameters.
+        compute_dtype: Dtype to compute in; if None, the smallest that holds input and parameters.
         rngs: Where the initial values come from.
 
     Attributes:
@@ -55,6 +57,7 @@ class Conv(nnx.Module):
         lowering: ops.Lowering = "auto",
         precision: Any = None,
         dtype: Any = jnp.float32,
+        compute_dtype: Any = None,
         rngs: nnx.Rngs,
     ) -> None:
         if not isinstance(kernel_size, Sequence) or not 1 <= len(kernel_size) <= 3:
@@ -83,7 +86,7 @@ class Conv(nnx.Module):
                 "pass a divisor of both",
             )  # fmt: skip
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.lowering, self.precision = lowering, precision
+        self.lowering, self.precision, self.compute_dtype = lowering, precision, compute_dtype
         shape = (*self.kernel_size, in_channels // groups, out_channels)
         bound = 1 / math.sqrt(math.prod(shape[:-1]))
         self.kernel = nnx.Param(_uniform(rngs, shape, dtype, bound))
@@ -91,9 +94,11 @@ class Conv(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, in_channels)`` to ``(N, *output, out_channels)``."""
+        bias = None if self.bias is None else self.bias[...]
+        x, kernel, bias = promote(self.compute_dtype, x, self.kernel[...], bias)
         y = ops.conv(
             x,
-            self.kernel[...],
+            kernel,
             stride=self.stride,
             padding=self.padding,
             dilation=self.dilation,
@@ -101,7 +106,7 @@ class Conv(nnx.Module):
             lowering=self.lowering,
             precision=self.precision,
         )
-        return y if self.bias is None else y + self.bias[...]
+        return y if bias is None else y + bias
 
 
 def _uniform(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any, bound: float) -> jax.Array:

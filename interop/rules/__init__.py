@@ -3,11 +3,13 @@
 Loading, saving and verification all read it, and nothing else in the project states a layout.
 """
 
-from .layers import RULES as RULES
-from .layers import Rule as Rule
 from .layout import ChannelsLast as ChannelsLast
 from .layout import Layout as Layout
 from .layout import Same as Same
+from .registry import RULES as RULES
+from .registry import TORCH_RULES as TORCH_RULES
+from .rule import ArrayRule as ArrayRule
+from .rule import Rule as Rule
 from .walk import Entry as Entry
 from .walk import entries as entries
 from .walk import modules as modules

@@ -8,7 +8,8 @@ from flax import nnx
 
 from dilax.errors import DilaxError
 
-from .layers import RULES, ArrayRule
+from .registry import RULES
+from .rule import ArrayRule
 
 
 @dataclass(frozen=True)

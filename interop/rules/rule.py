@@ -1,14 +1,13 @@
-"""One rule for each kind of layer. The layer's type selects it, never an array's rank or size."""
+"""What a rule says: which PyTorch layer is which Flax layer, and how its arguments and arrays correspond."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from flax import nnx
 
-import dilax.nn
-
-from .layout import ChannelsLast, Layout, Same
+from .layout import Layout, Same
 
 
 @dataclass(frozen=True)
@@ -35,32 +34,19 @@ class Rule:
     Attributes:
         torch_types: Names of the PyTorch layers, in ``torch.nn``.
         flax_type: The Flax layer.
+        options: The Flax layer's keyword arguments, read off a PyTorch layer; without ``rngs``.
         arrays: Its arrays, in the order of PyTorch's state_dict; one that a layer has as None is left out.
+        channels: Whether the layer's inputs and outputs have channels, which PyTorch puts after the batch and Flax
+            last; otherwise both take the same arrays.
     """
 
     torch_types: tuple[str, ...]
     flax_type: type[nnx.Module]
-    arrays: tuple[ArrayRule, ...]
+    options: Callable[[Any], dict[str, Any]]
+    arrays: tuple[ArrayRule, ...] = ()
+    channels: bool = False
 
 
-_RULES = (
-    Rule(
-        ("Conv1d", "Conv2d", "Conv3d"),
-        dilax.nn.Conv,
-        (ArrayRule("weight", "kernel", ChannelsLast()), ArrayRule("bias", "bias")),
-    ),
-    Rule(
-        ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d"),
-        dilax.nn.BatchNorm,
-        (
-            ArrayRule("weight", "scale"),
-            ArrayRule("bias", "bias"),
-            ArrayRule("running_mean", "mean"),
-            ArrayRule("running_var", "var"),
-            ArrayRule("num_batches_tracked", "num_batches_tracked", torch_dtype=np.dtype(np.int64)),
-        ),
-    ),
-)
-
-#: Rules by Flax layer.
-RULES: dict[type[Any], Rule] = {rule.flax_type: rule for rule in _RULES}
+def take(*names: str) -> Callable[[Any], dict[str, Any]]:
+    """Options that have the same name and meaning in both frameworks."""
+    return lambda layer: {name: getattr(layer, name) for name in names}

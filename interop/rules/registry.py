@@ -1,0 +1,14 @@
+"""All rules. The layer's type selects one, never an array's rank or size."""
+
+from typing import Any
+
+from . import activation, convolution, normalization
+from .rule import Rule
+
+_RULES = (*convolution.RULES, *normalization.RULES, *activation.RULES)
+
+#: Rules by Flax layer.
+RULES: dict[type[Any], Rule] = {rule.flax_type: rule for rule in _RULES}
+
+#: Rules by the name of the PyTorch layer in ``torch.nn``.
+TORCH_RULES: dict[str, Rule] = {name: rule for rule in _RULES for name in rule.torch_types}
