@@ -2,7 +2,8 @@
 
 The three are the contractions of one trilinear form T(x, kernel, out_gradient), each bilinear, and the transpose of one
 in either argument is another. So derivatives of every order, forward and reverse, stay on this package's lowerings.
-(A ``jax.custom_vjp`` would have no forward mode.) On a CPU :mod:`dilax.ops.cpu` chooses the lowering, elsewhere XLA.
+(A ``jax.custom_vjp`` would have no forward mode.) On a CPU :mod:`dilax.ops.compiled` computes
+them, or what :mod:`dilax.ops.cpu` chooses of XLA's operations; elsewhere XLA does.
 """
 
 from collections.abc import Callable
@@ -17,30 +18,37 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.sharding import AxisType
 
-from . import cpu
+from . import compiled, cpu
 from .problem import Problem, native, native_input_gradient, native_kernel_gradient
 
 Contraction = Callable[[jax.Array, jax.Array, Problem], jax.Array]
 
 
-def _make(name: str, on_cpu: Contraction, elsewhere: Contraction, shape: Callable[..., tuple[int, ...]]) -> Any:
+def _make(
+    name: str,
+    fast: Contraction,
+    on_cpu: Contraction,
+    elsewhere: Contraction,
+    shape: Callable[..., tuple[int, ...]],
+) -> Any:
     primitive = Primitive(f"dilax_{name}")
-
-    def by_platform(one: jax.Array, other: jax.Array, *, problem: Problem) -> jax.Array:
-        return lax.platform_dependent(
-            one, other,
-            cpu=lambda one, other: on_cpu(one, other, problem),
-            default=lambda one, other: elsewhere(one, other, problem),
-        )  # fmt: skip
 
     def abstract(one: Any, other: Any, *, problem: Problem) -> ShapedArray:
         return ShapedArray(shape(one.shape, other.shape, problem), one.dtype)
 
-    primitive.def_impl(by_platform)
+    def lower_for_cpu(context: Any, one: Any, other: Any, *, problem: Problem) -> Any:
+        # A call of compiled code cannot be divided among devices.
+        alone = getattr(context.module_context.axis_context, "num_devices", None) == 1
+        compute = fast if alone and compiled.takes(context.avals_in[0].dtype) else on_cpu
+        return lower(compute)(context, one, other, problem=problem)
+
+    def lower(compute: Contraction) -> Any:
+        return mlir.lower_fun(partial(_with_keyword, compute), multiple_results=False)
+
+    primitive.def_impl(jax.jit(primitive.bind, static_argnames="problem"))
     primitive.def_abstract_eval(abstract)
-    for platform, contraction in (("cpu", on_cpu), (None, elsewhere)):
-        rule = mlir.lower_fun(partial(_with_keyword, contraction), multiple_results=False)
-        mlir.register_lowering(primitive, rule, platform=platform)
+    mlir.register_lowering(primitive, lower_for_cpu, platform="cpu")
+    mlir.register_lowering(primitive, lower(elsewhere))
     batching.primitive_batchers[primitive] = partial(_batched, primitive, elsewhere)
     return primitive
 
@@ -88,9 +96,13 @@ def _kernel_shape(x: tuple[int, ...], out_gradient: tuple[int, ...], problem: Pr
     return *problem.kernel_size, x[-1] // problem.groups, out_gradient[-1]
 
 
-_forward_p = _make("conv", cpu.forward, native, _out_shape)
-_input_gradient_p = _make("conv_input_gradient", cpu.input_gradient, native_input_gradient, _input_shape)
-_kernel_gradient_p = _make("conv_kernel_gradient", cpu.kernel_gradient, native_kernel_gradient, _kernel_shape)
+_forward_p = _make("conv", compiled.forward, cpu.forward, native, _out_shape)
+_input_gradient_p = _make(
+    "conv_input_gradient", compiled.input_gradient, cpu.input_gradient, native_input_gradient, _input_shape
+)
+_kernel_gradient_p = _make(
+    "conv_kernel_gradient", compiled.kernel_gradient, cpu.kernel_gradient, native_kernel_gradient, _kernel_shape
+)
 
 
 def apply_here(*arrays: jax.Array) -> bool:

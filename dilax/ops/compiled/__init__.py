@@ -1,0 +1,11 @@
+"""Convolutions compiled for the CPU at hand, by the C++ compiler at hand, on first use.
+
+XLA's own operations reach 80 GF/s in three dimensions where two cores can do 190, multiply what lies in the padding,
+and know no small groups. Without a compiler :mod:`dilax.ops.cpu` computes the same with XLA's operations alone.
+"""
+
+from .calls import forward as forward
+from .calls import input_gradient as input_gradient
+from .calls import kernel_gradient as kernel_gradient
+from .calls import takes as takes
+from .library import status as status

@@ -1,0 +1,65 @@
+"""The compiled convolutions as functions of JAX arrays."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..lowerings import depthwise_kernel_gradient
+from ..problem import Problem
+from . import library
+
+
+def takes(dtype: Any) -> bool:
+    """Whether the library is there and computes in this dtype."""
+    return dtype == jnp.float32 and library.is_loaded()
+
+
+def forward(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
+    """As :func:`dilax.ops.problem.native`."""
+    c_in, c_out = kernel.shape[-2], kernel.shape[-1] // problem.groups
+    if problem.groups > 1 and c_in == 1 < c_out:
+        x, problem, c_out = jnp.repeat(x, c_out, axis=-1), _depthwise(problem, c_out), 1
+    shape = (x.shape[0], *problem.out_size, kernel.shape[-1])
+    call = jax.ffi.ffi_call("dilax_convolve", jax.ShapeDtypeStruct(shape, x.dtype))
+    return call(x, kernel, geometry=_geometry(x.shape[0], c_in, c_out, problem), transposed=False)
+
+
+def input_gradient(out_gradient: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
+    """As :func:`dilax.ops.problem.native_input_gradient`."""
+    batch = out_gradient.shape[0]
+    c_in, c_out = kernel.shape[-2], kernel.shape[-1] // problem.groups
+    if problem.groups > 1 and c_in == 1 < c_out:
+        every = input_gradient(out_gradient, kernel, _depthwise(problem, c_out))
+        return every.reshape(*every.shape[:-1], problem.groups, c_out).sum(-1)
+    shape = (batch, *problem.size, c_in * problem.groups)
+    call = jax.ffi.ffi_call("dilax_convolve", jax.ShapeDtypeStruct(shape, out_gradient.dtype))
+    geometry = _geometry(batch, c_out, c_in, problem, transposed=True)
+    return call(out_gradient, kernel, geometry=geometry, transposed=True)
+
+
+def kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:
+    """As :func:`dilax.ops.problem.native_kernel_gradient`."""
+    c_in, c_out = x.shape[-1] // problem.groups, out_gradient.shape[-1] // problem.groups
+    if problem.groups > 1 and c_in == 1:  # sums of products without a matrix: XLA's own code is as fast
+        return depthwise_kernel_gradient(x, out_gradient, problem)
+    shape = (*problem.kernel_size, c_in, out_gradient.shape[-1])
+    call = jax.ffi.ffi_call("dilax_convolve_kernel_gradient", jax.ShapeDtypeStruct(shape, x.dtype))
+    return call(x, out_gradient, geometry=_geometry(x.shape[0], c_in, c_out, problem))
+
+
+def _depthwise(problem: Problem, times: int) -> Problem:
+    """With a group for every output channel."""
+    return problem._replace(groups=problem.groups * times)
+
+
+def _geometry(batch: int, reads: int, gives: int, problem: Problem, *, transposed: bool = False) -> Any:
+    """What ``Decode`` in the source takes: the batch, groups, channels of a group, and six numbers for each axis."""
+    axes = [(1, 1, 1, 1, 0, 1)] * (3 - problem.axes)
+    for length, out, taps, step, (before, _), rate in zip(
+        problem.size, problem.out_size, problem.kernel_size, problem.stride, problem.pads, problem.dilation, strict=True
+    ):
+        read, given = (out, length) if transposed else (length, out)
+        axes.append((read, given, taps, step, before, rate))
+    return np.array([batch, problem.groups, reads, gives, *(number for axis in axes for number in axis)], np.int64)

@@ -1,0 +1,136 @@
+// The inner loops: a block of places times a block of output channels, kept in registers while all is summed.
+
+#ifndef DILAX_BLOCKS_H_
+#define DILAX_BLOCKS_H_
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+#include "vectors.h"
+
+namespace dilax {
+
+// Where a tap's input channels begin, in the array that is read and in the packed kernel.
+struct Term {
+  const float* x;
+  const float* kernel;
+};
+
+// How a block's operands lie in memory: the steps from place to place and from channel to channel.
+struct Steps {
+  Index x_place, x_channel, kernel_channel, y_place;
+};
+
+// kMany places times kVecs vectors of output channels: y (+)= sum over terms and channels. Few places have few sums,
+// each of which waits for the one before, so these are split over kSplit sums of every kSplit-th channel.
+template <int kMany, int kVecs>
+void Block(const Term* terms, Index count, Index channels, const Steps& steps, float* y, Index lanes, bool fresh) {
+  constexpr int kSplit = kMany * kVecs >= 8 ? 1 : kMany * kVecs >= 4 ? 2 : 4;
+  Vector sums[kSplit][kMany][kVecs] = {};
+  const Index x_place = steps.x_place, x_channel = steps.x_channel, kernel_channel = steps.kernel_channel;
+  for (Index term = 0; term < count; ++term) {
+    const float* kernel = terms[term].kernel;
+    // A pointer for every third place: the two after it are within reach of one addressing mode.
+    constexpr int kPointers = (kMany + 2) / 3;
+    const float* x[kPointers];
+#pragma GCC unroll 8
+    for (int one = 0; one < kPointers; ++one) x[one] = terms[term].x + 3 * one * x_place;
+    auto add = [&](Vector(&into)[kMany][kVecs]) {
+      Vector weights[kVecs];
+#pragma GCC unroll 4
+      for (int vec = 0; vec < kVecs; ++vec) {
+        weights[vec] = *reinterpret_cast<const Vector*>(kernel + vec * kLanes);
+#if defined(__x86_64__)
+        // Three stay in registers: loading them again for every place would take longer.
+        if constexpr (kVecs == 3) asm("" : "+x"(weights[vec]));
+#endif
+      }
+#pragma GCC unroll 32
+      for (int place = 0; place < kMany; ++place) {
+        const float value = x[place / 3][place % 3 * x_place];
+#pragma GCC unroll 4
+        for (int vec = 0; vec < kVecs; ++vec) into[place][vec] += value * weights[vec];
+      }
+#pragma GCC unroll 8
+      for (int one = 0; one < kPointers; ++one) x[one] += x_channel;
+      kernel += kernel_channel;
+    };
+    Index channel = 0;
+    for (; channel + kSplit <= channels; channel += kSplit) {
+#pragma GCC unroll 4
+      for (int split = 0; split < kSplit; ++split) add(sums[split]);
+    }
+    for (; channel < channels; ++channel) add(sums[0]);
+  }
+  if (kSplit > 1)
+    for (int split = 1; split < kSplit; ++split)
+      for (int place = 0; place < kMany; ++place)
+        for (int vec = 0; vec < kVecs; ++vec) sums[0][place][vec] += sums[split][place][vec];
+  if (lanes == kVecs * kLanes) {
+#pragma GCC unroll 32
+    for (int place = 0; place < kMany; ++place) {
+#pragma GCC unroll 4
+      for (int vec = 0; vec < kVecs; ++vec) {
+        Vector* to = reinterpret_cast<Vector*>(y + place * steps.y_place + vec * kLanes);
+        *to = fresh ? sums[0][place][vec] : sums[0][place][vec] + *to;
+      }
+    }
+  } else {
+    float row[kVecs * kLanes];
+    for (int place = 0; place < kMany; ++place) {
+      std::memcpy(row, sums[0][place], sizeof(row));
+      float* to = y + place * steps.y_place;
+      for (Index lane = 0; lane < lanes; ++lane) to[lane] = fresh ? row[lane] : row[lane] + to[lane];
+    }
+  }
+}
+
+using BlockFunction = void (*)(const Term*, Index, Index, const Steps&, float*, Index, bool);
+
+template <int kVecs, int kMany>
+BlockFunction Choose(Index many) {
+  if constexpr (kMany == 1) {
+    return Block<1, kVecs>;
+  } else {
+    return many == kMany ? Block<kMany, kVecs> : Choose<kVecs, kMany - 1>(many);
+  }
+}
+
+// Any number of places.
+void Blocks(Term* terms, Index count, Index places, Index channels, const Steps& steps, float* y, Index lanes,
+            int vectors, bool fresh) {
+  const Index most = kSums / vectors;
+  for (Index done = 0; done < places;) {
+    const Index left = places - done;
+    // Two even blocks are faster than a full one and a rest of a few.
+    const Index many = left >= 2 * most || left <= most ? std::min(left, most) : (left + 1) / 2;
+    const BlockFunction compute = vectors == 3   ? Choose<3, kSums / 3>(many)
+                                  : vectors == 2 ? Choose<2, kSums / 2>(many)
+                                                 : Choose<1, kSums>(many);
+    compute(terms, count, channels, steps, y + done * steps.y_place, lanes, fresh);
+    for (Index term = 0; term < count; ++term) terms[term].x += many * steps.x_place;
+    done += many;
+  }
+}
+
+// Output channels in blocks of one to three vectors: pairs, and a triple where a vector would be left alone.
+struct Part {
+  Index first, lanes;
+  int vectors;
+};
+
+std::vector<Part> Parts(Index channels) {
+  std::vector<Part> parts;
+  for (Index first = 0; first < channels;) {
+    const Index left = (channels - first + kLanes - 1) / kLanes;
+    const int vectors = left == 1 || left == 3 ? left : 2;
+    const Index lanes = std::min<Index>(vectors * kLanes, channels - first);
+    parts.push_back({first, lanes, vectors});
+    first += lanes;
+  }
+  return parts;
+}
+
+}  // namespace dilax
+
+#endif  // DILAX_BLOCKS_H_

@@ -1,0 +1,127 @@
+// The kernel's gradient.
+
+#ifndef DILAX_KERNEL_GRADIENT_H_
+#define DILAX_KERNEL_GRADIENT_H_
+
+#include <algorithm>
+#include <vector>
+#include "blocks.h"
+#include "packing.h"
+
+namespace dilax {
+
+class KernelGradient {
+ public:
+  // The geometry is the forward convolution's: x is read, gradient has the places of its result.
+  KernelGradient(const Geometry& geometry, const float* x, const float* gradient, float* kernel)
+      : geometry_(geometry), x_(x), gradient_(gradient), kernel_(kernel) {
+    const Axis* axes = geometry.axes;
+    in_chunk_ = std::min<Index>(geometry.in_channels, 48);
+    out_chunk_ = std::min<Index>(geometry.out_channels, 4 * kBlock);
+    in_chunks_ = (geometry.in_channels + in_chunk_ - 1) / in_chunk_;
+    out_chunks_ = (geometry.out_channels + out_chunk_ - 1) / out_chunk_;
+    for (Index tap = 0; tap < axes[2].taps; ++tap) {
+      Range met{0, 0, 0};
+      for (Index place = 0; place < axes[2].out; ++place) {
+        const Index seen = place * axes[2].stride + tap * axes[2].dilation - axes[2].before;
+        if (seen < 0 || seen >= axes[2].in) continue;
+        if (met.first == met.last) met = {place, place, seen};
+        met.last = place + 1;
+      }
+      met_.push_back(met);
+    }
+  }
+
+  Index tasks() const {
+    return geometry_.axes[0].taps * geometry_.axes[1].taps * geometry_.groups * in_chunks_ * out_chunks_;
+  }
+
+  // The gradient of one line of taps times some input channels times some output channels.
+  void Compute(Index task) const {
+    const Axis* axes = geometry_.axes;
+    const Index out_part = task % out_chunks_, in_part = task / out_chunks_ % in_chunks_;
+    task /= out_chunks_ * in_chunks_;
+    const Index group = task % geometry_.groups, line = task / geometry_.groups;
+    const Index in_first = in_part * in_chunk_, out_first = out_part * out_chunk_;
+    const Index in_count = std::min(in_chunk_, geometry_.in_channels - in_first);
+    const Index out_count = std::min(out_chunk_, geometry_.out_channels - out_first);
+    const std::vector<Row> rows = Rows(line / axes[1].taps, line % axes[1].taps);
+    const Index length = axes[2].out, piece = std::min(length, kDepth);
+    const Index together = std::max<Index>(1, kDepth / length);
+    const Index out_pitch = geometry_.out_pitch(), in_pitch = geometry_.in_pitch();
+    Packed packed(together * piece * kBlock);
+    std::vector<Term> terms(together);
+    float* to = kernel_ + line * axes[2].taps * geometry_.in_channels * out_pitch + in_first * out_pitch +
+                group * geometry_.out_channels + out_first;
+    Clear(to, in_count, out_count);
+    for (std::size_t row = 0; row < rows.size(); row += together) {
+      const Index many = std::min<Index>(together, rows.size() - row);
+      for (Index start = 0; start < length; start += piece) {
+        const Index end = std::min(length, start + piece);
+        for (const Part& part : Parts(out_count)) {
+          const Index width = part.vectors * kLanes;
+          float* into = packed.data();
+          for (Index one = 0; one < many; ++one, into += (end - start) * width) {
+            const float* from = gradient_ + (rows[row + one].gradient + start) * out_pitch +
+                                group * geometry_.out_channels + out_first + part.first;
+            CopyRows(from, out_pitch, part.lanes, end - start, into, width);
+          }
+          for (Index tap = 0; tap < axes[2].taps; ++tap) {
+            const Index first = std::max(start, met_[tap].first), last = std::min(end, met_[tap].last);
+            if (first >= last) continue;
+            const Index seen = met_[tap].seen + (first - met_[tap].first) * axes[2].stride;
+            for (Index one = 0; one < many; ++one)
+              terms[one] = {x_ + (rows[row + one].x + seen) * in_pitch + group * geometry_.in_channels + in_first,
+                            packed.data() + (one * (end - start) + first - start) * width};
+            const Steps steps{1, axes[2].stride * in_pitch, width, out_pitch};
+            Blocks(terms.data(), many, in_count, last - first, steps,
+                   to + tap * geometry_.in_channels * out_pitch + part.first, part.lanes, part.vectors, false);
+          }
+        }
+      }
+    }
+  }
+
+ private:
+  struct Range {
+    Index first, last, seen;  // places of the result, and the place of x that the first sees
+  };
+  struct Row {
+    Index x, gradient;  // where a row begins, in places
+  };
+
+  std::vector<Row> Rows(Index depth_tap, Index height_tap) const {
+    const Axis* axes = geometry_.axes;
+    std::vector<Row> rows;
+    for (Index sample = 0; sample < geometry_.batch; ++sample) {
+      for (Index depth = 0; depth < axes[0].out; ++depth) {
+        const Index plane = depth * axes[0].stride + depth_tap * axes[0].dilation - axes[0].before;
+        if (plane < 0 || plane >= axes[0].in) continue;
+        for (Index height = 0; height < axes[1].out; ++height) {
+          const Index line = height * axes[1].stride + height_tap * axes[1].dilation - axes[1].before;
+          if (line < 0 || line >= axes[1].in) continue;
+          rows.push_back({((sample * axes[0].in + plane) * axes[1].in + line) * axes[2].in,
+                          ((sample * axes[0].out + depth) * axes[1].out + height) * axes[2].out});
+        }
+      }
+    }
+    return rows;
+  }
+
+  void Clear(float* to, Index in_count, Index out_count) const {
+    for (Index tap = 0; tap < geometry_.axes[2].taps; ++tap)
+      for (Index channel = 0; channel < in_count; ++channel)
+        std::fill_n(to + (tap * geometry_.in_channels + channel) * geometry_.out_pitch(), out_count, 0.0f);
+  }
+
+  const Geometry& geometry_;
+  const float* x_;
+  const float* gradient_;
+  float* kernel_;
+  Index in_chunk_, out_chunk_, in_chunks_, out_chunks_;
+  std::vector<Range> met_;
+};
+
+}  // namespace dilax
+
+#endif  // DILAX_KERNEL_GRADIENT_H_

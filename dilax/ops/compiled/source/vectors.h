@@ -1,0 +1,30 @@
+// The machine's vectors, and how much its registers and caches hold.
+
+#ifndef DILAX_VECTORS_H_
+#define DILAX_VECTORS_H_
+
+#include <cstdint>
+#include "geometry.h"
+
+namespace dilax {
+
+#if defined(__AVX512F__)
+constexpr int kLanes = 16, kSums = 24;  // of 32 registers
+#elif defined(__AVX__)
+constexpr int kLanes = 8, kSums = 12;  // of 16
+#else
+constexpr int kLanes = 4, kSums = 24;
+#endif
+// Vectors of output channels that a block sums at most. The fewer there are, the more places stand beside them.
+constexpr int kVectors = 3;
+constexpr Index kBlock = kLanes * kVectors;
+// Rows of packed kernel that are summed before the next ones: what the first cache holds.
+constexpr Index kDepth = 256;
+// Places of the result that share a packed kernel, and numbers that they read: what the second cache holds.
+constexpr Index kBand = 512, kBandReads = 1 << 17;
+
+typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias));
+
+}  // namespace dilax
+
+#endif  // DILAX_VECTORS_H_

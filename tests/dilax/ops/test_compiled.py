@@ -1,0 +1,149 @@
+"""The compiled convolutions: exact on small integers, whose sums float32 holds; and what happens without a compiler."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dilax.ops import compiled, conv
+
+from .drawing import by_torch, problems
+
+compiled_here = pytest.mark.skipif(not compiled.takes(jnp.float32), reason=compiled.status())
+# Vectors and parts of them, one to three beside one another; more channels than are summed at a time.
+CHANNELS = [1, 2, 5, 8, 16, 17, 21, 24, 33, 40, 300]
+
+
+def integers(problem, batch, c_in, c_out):
+    rng = np.random.default_rng(0)
+    shapes = (batch, *problem.size, c_in), (*problem.kernel_size, c_in // problem.groups, c_out)
+    x, kernel = (rng.integers(-4, 5, shape).astype(np.float64) for shape in shapes)
+    return x, kernel, rng.integers(-4, 5, (batch, *problem.out_size, c_out)).astype(np.float64)
+
+
+def assert_exact(problem, batch, c_in, c_out):
+    x, kernel, out_gradient = integers(problem, batch, c_in, c_out)
+    y, dx, dk = by_torch(problem, x, kernel, out_gradient)
+    for compute, one, other, expected in (
+        (compiled.forward, x, kernel, y),
+        (compiled.input_gradient, out_gradient, kernel, dx),
+        (compiled.kernel_gradient, x, out_gradient, dk),
+    ):
+        ours = compute(jnp.asarray(one, jnp.float32), jnp.asarray(other, jnp.float32), problem)
+        assert ours.shape == expected.shape
+        np.testing.assert_array_equal(ours, expected, compute.__name__)
+
+
+@compiled_here
+@given(drawn=problems(least_pad=-1), c_in=st.sampled_from(CHANNELS), c_out=st.sampled_from(CHANNELS))
+@settings(deadline=None)
+def test_random_convolutions_are_exact(drawn, c_in, c_out):
+    problem, batch, *_ = drawn
+    assert_exact(problem, batch, c_in * problem.groups, c_out * problem.groups)
+
+
+@compiled_here
+@given(drawn=problems(groups=1, least_pad=-1), channels=st.sampled_from(CHANNELS), multiplier=st.integers(1, 2))
+@settings(deadline=None)
+def test_random_depthwise_convolutions_are_exact(drawn, channels, multiplier):
+    problem, batch, *_ = drawn
+    assert_exact(problem._replace(groups=channels), batch, channels, channels * multiplier)
+
+
+@compiled_here
+@pytest.mark.parametrize("channels", [(3, 40), (64, 21)])
+def test_many_bands_and_long_rows_are_exact(channels):
+    from dilax.ops.problem import Problem
+
+    for size, reach in (((3000,), 700), ((70, 90), 12), ((9, 20, 30), 3)):
+        axes = len(size)
+        pads = ((reach, reach - 1),) * axes
+        assert_exact(Problem(size, (3,) * axes, (1,) * axes, pads, (reach,) * axes), 2, *channels)
+
+
+@compiled_here
+def test_derivatives_of_all_kinds_stay_compiled():
+    rng = np.random.default_rng(0)
+    x, kernel = (jnp.asarray(rng.normal(size=shape), jnp.float32) for shape in ((2, 9, 10, 3), (3, 3, 3, 5)))
+
+    def loss(x, kernel):
+        return jnp.sin(conv(x, kernel, padding=2, dilation=2)).sum()
+
+    def hessian_times(x, kernel):
+        return jax.jvp(jax.grad(loss, (0, 1)), (x, kernel), (x, kernel))[1]
+
+    def looped(x, kernel):
+        return jax.lax.scan(lambda carry, _: (hessian_times(carry, kernel)[0] * 1e-2, None), x, None, length=2)[0]
+
+    for function in (hessian_times, looped, jax.vmap(hessian_times, (0, None))):
+        given = (x[:, None], kernel) if function not in (hessian_times, looped) else (x, kernel)
+        text = jax.jit(function).lower(*given).as_text()
+        assert "dilax_convolve" in text
+        assert "stablehlo.convolution" not in text
+        with jax.enable_x64(True):
+            expected = jax.jit(function)(*(jnp.asarray(one, jnp.float64) for one in given))
+        for ours, exact in zip(jax.tree.leaves(jax.jit(function)(*given)), jax.tree.leaves(expected), strict=True):
+            ours, exact = np.asarray(ours), np.asarray(exact)
+            assert np.abs(ours - exact).max() <= 2e-6 * np.abs(exact).max()
+
+
+def _child(code, **environment):
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | environment)
+    return run.stdout.strip()
+
+
+SUM = """
+import jax, jax.numpy as jnp
+from dilax.ops import compiled, conv
+run = jax.jit(lambda x, k: conv(x, k, padding=1))
+x, k = jnp.ones((1, 4, 5, 2)), jnp.ones((3, 3, 2, 3))
+print(compiled.status(), float(run(x, k).sum()), "dilax_convolve" in run.lower(x, k).as_text(), sep="; ")
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"DILAX_COMPILE": "0"}, "XLA's operations: DILAX_COMPILE=0"),
+        ({"CXX": "no-such-compiler"}, "XLA's operations: there is no C++ compiler"),
+        ({"CXX": "false", "XDG_CACHE_HOME": "{tmp}"}, "XLA's operations: false failed: "),
+    ],
+)
+def test_without_the_library_xla_computes(environment, said, tmp_path):
+    environment = {name: value.format(tmp=tmp_path) for name, value in environment.items()}
+    assert _child(SUM, **environment) == f"{said}; 780.0; False"
+
+
+@compiled_here
+def test_a_fresh_cache_is_filled_and_used_again(tmp_path):
+    path = _child(SUM, XDG_CACHE_HOME=str(tmp_path)).split(";")[0].removeprefix("compiled: ")
+    (library,) = (tmp_path / "dilax").iterdir()
+    assert str(library) == path
+    before = library.stat().st_mtime_ns
+    assert _child(SUM, XDG_CACHE_HOME=str(tmp_path)) == f"compiled: {path}; 780.0; True"
+    assert library.stat().st_mtime_ns == before
+    library.chmod(0o777)  # others could have written it: compiled again
+    _child(SUM, XDG_CACHE_HOME=str(tmp_path))
+    assert library.stat().st_mtime_ns > before
+
+
+@compiled_here
+def test_several_devices_divide_xlas_operations():
+    code = """
+import jax, jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from dilax.ops import conv
+mesh = Mesh(jax.devices(), ("batch",))
+run = jax.jit(lambda x, k: conv(x, k, padding=1))
+x = jax.device_put(jnp.ones((2, 4, 5, 2)), NamedSharding(mesh, PartitionSpec("batch")))
+k = jax.device_put(jnp.ones((3, 3, 2, 3)), NamedSharding(mesh, PartitionSpec()))
+print(float(run(x, k).sum()), "dilax_convolve" in run.lower(x, k).as_text(), run(x, k).sharding.spec[0], sep="; ")
+"""
+    assert _child(code, XLA_FLAGS="--xla_force_host_platform_device_count=2") == "1560.0; False; batch"
