@@ -12,21 +12,23 @@ namespace dilax {
 
 // kMany places times kVecs vectors of channels, each of which has a kernel of its own.
 template <int kMany, int kVecs>
-void DepthwiseBlock(const Term* terms, Index count, Index x_step, float* y, Index y_step) {
+void DepthwiseBlock(const Term* terms, Index count, Index place, Index channel, Index x_step, float* y, Index y_step) {
   Vector sums[kMany][kVecs] = {};
   for (Index term = 0; term < count; ++term) {
+    const float* x = terms[term].x + place * x_step + channel;
 #pragma GCC unroll 4
     for (int vec = 0; vec < kVecs; ++vec) {
-      const Vector weight = *reinterpret_cast<const Vector*>(terms[term].kernel + vec * kLanes);
+      const Vector weight = *reinterpret_cast<const Vector*>(terms[term].kernel + channel + vec * kLanes);
 #pragma GCC unroll 8
-      for (int place = 0; place < kMany; ++place)
-        sums[place][vec] += *reinterpret_cast<const Vector*>(terms[term].x + place * x_step + vec * kLanes) * weight;
+      for (int one = 0; one < kMany; ++one)
+        sums[one][vec] += *reinterpret_cast<const Vector*>(x + one * x_step + vec * kLanes) * weight;
     }
   }
+  y += place * y_step + channel;
 #pragma GCC unroll 8
-  for (int place = 0; place < kMany; ++place)
+  for (int one = 0; one < kMany; ++one)
     for (int vec = 0; vec < kVecs; ++vec)
-      *reinterpret_cast<Vector*>(y + place * y_step + vec * kLanes) = sums[place][vec];
+      *reinterpret_cast<Vector*>(y + one * y_step + vec * kLanes) = sums[one][vec];
 }
 
 // A convolution or its input's gradient where every channel is a group.
@@ -45,7 +47,7 @@ class Depthwise {
   }
 
  private:
-  static constexpr Index kSlice = 128;
+  static constexpr Index kSlice = 512;
 
   struct Sum {
     const Depthwise& whole;
@@ -63,47 +65,36 @@ class Depthwise {
       const Index pitch = whole.geometry_.groups;
       const Index x_step = axis.in_step() * pitch, y_step = axis.out_step() * pitch;
       float* y = whole.y_ + place * pitch + first;
-      Index channel = 0;
-      for (; channel + 2 * kLanes <= channels; channel += 2 * kLanes) {
-        Places<2>(places, x_step, y + channel, y_step);
-        Move(2 * kLanes);
-      }
-      for (; channel + kLanes <= channels; channel += kLanes) {
-        Places<1>(places, x_step, y + channel, y_step);
-        Move(kLanes);
-      }
-      for (; channel < channels; ++channel) {
-        for (Index one = 0; one < places; ++one) {
-          float total = 0;
-          for (Index term = 0; term < count; ++term) total += terms[term].x[one * x_step] * *terms[term].kernel;
-          y[one * y_step + channel] = total;
-        }
-        Move(1);
+      for (Index done = 0; done < places; done += 4) {
+        const Index left = places - done;
+        if (left >= 4) Channels<4>(done, x_step, y, y_step);
+        if (left == 3) Channels<3>(done, x_step, y, y_step);
+        if (left == 2) Channels<2>(done, x_step, y, y_step);
+        if (left == 1) Channels<1>(done, x_step, y, y_step);
       }
       count = 0;
     }
 
-    template <int kVecs>
-    void Places(Index places, Index x_step, float* y, Index y_step) {
-      constexpr int kMany = 4;
-      std::vector<Term>& all = terms;
-      Index done = 0;
-      for (; done < places; done += kMany) {
-        const Index left = places - done;
-        float* to = y + done * y_step;
-        if (left >= 4) DepthwiseBlock<4, kVecs>(all.data(), count, x_step, to, y_step);
-        if (left == 3) DepthwiseBlock<3, kVecs>(all.data(), count, x_step, to, y_step);
-        if (left == 2) DepthwiseBlock<2, kVecs>(all.data(), count, x_step, to, y_step);
-        if (left == 1) DepthwiseBlock<1, kVecs>(all.data(), count, x_step, to, y_step);
-        for (Index term = 0; term < count; ++term) all[term].x += kMany * x_step;
+    // All channels of a few places before the next places: they lie side by side.
+    template <int kMany>
+    void Channels(Index place, Index x_step, float* y, Index y_step) const {
+      Index channel = 0;
+      for (; channel + 2 * kLanes <= channels; channel += 2 * kLanes)
+        DepthwiseBlock<kMany, 2>(terms.data(), count, place, channel, x_step, y, y_step);
+      for (; channel + kLanes <= channels; channel += kLanes)
+        DepthwiseBlock<kMany, 1>(terms.data(), count, place, channel, x_step, y, y_step);
+      if (channel == channels) return;
+      if (channels >= kLanes) {  // a last vector that ends with the channels and does some of them again
+        DepthwiseBlock<kMany, 1>(terms.data(), count, place, channels - kLanes, x_step, y, y_step);
+        return;
       }
-      for (Index term = 0; term < count; ++term) all[term].x -= done * x_step;
-    }
-
-    void Move(Index channels) {
-      for (Index term = 0; term < count; ++term) {
-        terms[term].x += channels;
-        terms[term].kernel += channels;
+      for (; channel < channels; ++channel) {
+        for (Index one = place; one < place + kMany; ++one) {
+          float total = 0;
+          for (Index term = 0; term < count; ++term)
+            total += terms[term].x[one * x_step + channel] * terms[term].kernel[channel];
+          y[one * y_step + channel] = total;
+        }
       }
     }
   };
