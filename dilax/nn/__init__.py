@@ -20,7 +20,13 @@ from .dropout import AlphaDropout as AlphaDropout
 from .dropout import Dropout as Dropout
 from .dropout import FeatureAlphaDropout as FeatureAlphaDropout
 from .dropout import FeatureDropout as FeatureDropout
+from .instance_normalization import InstanceNorm as InstanceNorm
+from .layer_normalization import GroupNorm as GroupNorm
+from .layer_normalization import LayerNorm as LayerNorm
+from .layer_normalization import RMSNorm as RMSNorm
+from .local_response_normalization import LocalResponseNorm as LocalResponseNorm
 from .normalization import BatchNorm as BatchNorm
+from .normalization import FrozenBatchNorm as FrozenBatchNorm
 from .piecewise import Hardshrink as Hardshrink
 from .piecewise import Hardsigmoid as Hardsigmoid
 from .piecewise import Hardswish as Hardswish

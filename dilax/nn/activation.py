@@ -32,7 +32,7 @@ class ELU(nnx.Module):
         self.alpha = alpha
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return jnp.where(x > 0, x, self.alpha * expm1_of_negative(jnp.minimum(x, 0)))
+        return jnp.where(x > 0, x, self.alpha * expm1_of_negative(jnp.where(x > 0, 0, x)))
 
 
 class CELU(nnx.Module):
@@ -65,7 +65,7 @@ class SELU(nnx.Module):
     """
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        negative = 1.6732632423543772848170429916717 * expm1_of_negative(jnp.minimum(x, 0))
+        negative = 1.6732632423543772848170429916717 * expm1_of_negative(jnp.where(x > 0, 0, x))
         return 1.0507009873554804934193349852946 * jnp.where(x > 0, x, negative)
 
 
