@@ -13,6 +13,8 @@ from .loading import load
 from .rules import TORCH_RULES
 
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
+# Where the layers live that rules name; a class of the same name elsewhere is another layer.
+_HOMES = ("torch.nn.", "torchvision.ops.misc")
 
 
 def from_torch(module: Any, *, rngs: nnx.Rngs | None = None) -> Any:
@@ -41,7 +43,7 @@ def from_torch(module: Any, *, rngs: nnx.Rngs | None = None) -> Any:
 
 def _build(module: Any, path: str, rngs: nnx.Rngs) -> Any:
     kind = type(module).__name__
-    ours = type(module).__module__.startswith("torch.nn.")
+    ours = type(module).__module__.startswith(_HOMES)
     if ours and kind in _CONTAINERS:
         children = {
             name: _build(child, f"{path}.{name}" if path else name, rngs) for name, child in module.named_children()

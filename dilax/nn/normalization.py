@@ -98,14 +98,18 @@ class BatchNorm(nnx.Module):
             )  # fmt: skip
         mean, var = moments(x, tuple(range(x.ndim - 1)), axis_name=self.axis_name)
         if not self.use_running_average:
-            self._track(jax.lax.stop_gradient(mean), jax.lax.stop_gradient(var) * (count / max(count - 1, 1)))
+            unbiased = jax.lax.stop_gradient(var) * (count / max(count - 1, 1))
+            self._track(x.size, jax.lax.stop_gradient(mean), unbiased)
         return mean, var
 
-    def _track(self, mean: jax.Array, unbiased: jax.Array) -> None:
+    def _track(self, size: int, mean: jax.Array, unbiased: jax.Array) -> None:
         if self.mean is None or self.var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked[...] += 1
-        share = 1 / self.num_batches_tracked[...] if self.momentum is None else self.momentum
+        if not size:
+            return  # an empty batch says nothing, and its mean is not a number
+        seen = self.num_batches_tracked[...].astype(self.mean.dtype)
+        share = 1 / seen if self.momentum is None else self.momentum
         for running, batch in ((self.mean, mean), (self.var, unbiased)):
             running[...] = ((1 - share) * running[...] + share * batch).astype(running.dtype)
 

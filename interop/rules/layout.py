@@ -49,3 +49,17 @@ class ChannelsLast:
     def torch_shape(self, flax_shape: Shape) -> Shape:
         *kernel_size, c_in, c_out = flax_shape
         return (c_out, c_in, *kernel_size)
+
+
+@dataclass(frozen=True)
+class OutputsLast:
+    """``(out, *inputs)`` in PyTorch, ``(*inputs, out)`` in Flax."""
+
+    def to_flax(self, array: Array) -> Array:
+        return np.moveaxis(array, 0, -1)
+
+    def to_torch(self, array: Array) -> Array:
+        return np.moveaxis(array, -1, 0)
+
+    def torch_shape(self, flax_shape: Shape) -> Shape:
+        return (flax_shape[-1], *flax_shape[:-1])

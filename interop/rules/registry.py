@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import activation, convolution, dropout, normalization
+from . import activation, convolution, dropout, linear, normalization
 from .rule import Rule
 
 _RULES = (
@@ -10,6 +10,7 @@ _RULES = (
     *normalization.RULES,
     *activation.RULES,
     *dropout.RULES,
+    *linear.RULES,
 )
 
 #: Rules by Flax layer.

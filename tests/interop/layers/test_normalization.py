@@ -25,16 +25,50 @@ def test_with_statistics(module, training):
 @pytest.mark.parametrize(
     "module",
     [
-        torch.nn.GroupNorm(5, 50, eps=1e-3),
+        torch.nn.GroupNorm(25, 50, eps=1e-3),
         torch.nn.GroupNorm(50, 50, affine=False),
-        torch.nn.LayerNorm((3, 2), eps=1e-3),
-        torch.nn.LayerNorm(2, elementwise_affine=False),
-        torch.nn.RMSNorm((50, 3, 2)),
-        torch.nn.RMSNorm(2, eps=0.1),
         torch.nn.LocalResponseNorm(4, alpha=0.5, beta=0.6, k=0.7),
         torch.nn.LocalResponseNorm(5),
     ],
     ids=str,
 )
-def test_without_statistics(module):
+def test_of_feature_maps(module):
     check(randomized(module), X)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        torch.nn.LayerNorm((5, 60), eps=1e-3),
+        torch.nn.LayerNorm(60, bias=False),
+        torch.nn.LayerNorm(60, elementwise_affine=False),
+        torch.nn.RMSNorm(60),
+        torch.nn.RMSNorm(60, eps=0.1),
+    ],
+    ids=str,
+)
+def test_of_last_axes(module):
+    check(randomized(module), RNG.normal(1, 2, size=(3, 5, 60)))
+
+
+def frozen(channels, eps):
+    """torchvision's layer, which is not installed here, from its documentation."""
+
+    class FrozenBatchNorm2d(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.eps = eps
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                self.register_buffer(name, torch.ones(channels))
+
+        def forward(self, x):
+            weight, bias, mean, var = (tensor[:, None, None] for tensor in self.buffers())
+            return (x - mean) / torch.sqrt(var + self.eps) * weight + bias
+
+    FrozenBatchNorm2d.__module__ = "torchvision.ops.misc"
+    return FrozenBatchNorm2d()
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_frozen_batch_norm(training):
+    check(randomized(frozen(50, 1e-3)), X, training=training)
