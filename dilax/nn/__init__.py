@@ -45,6 +45,12 @@ from .piecewise import ReLU6 as ReLU6
 from .piecewise import RReLU as RReLU
 from .piecewise import Softshrink as Softshrink
 from .piecewise import Threshold as Threshold
+from .recurrent import GRU as GRU
+from .recurrent import LSTM as LSTM
+from .recurrent import RNN as RNN
+from .recurrent_cells import GRUCell as GRUCell
+from .recurrent_cells import LSTMCell as LSTMCell
+from .recurrent_cells import RNNCell as RNNCell
 from .softmax import GLU as GLU
 from .softmax import LogSoftmax as LogSoftmax
 from .softmax import Softmax as Softmax

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import activation, convolution, dropout, linear, normalization
+from . import activation, convolution, dropout, linear, normalization, recurrent
 from .rule import Rule
 
 _RULES = (
@@ -11,6 +11,7 @@ _RULES = (
     *activation.RULES,
     *dropout.RULES,
     *linear.RULES,
+    *recurrent.RULES,
 )
 
 #: Rules by Flax layer.

@@ -62,6 +62,10 @@ def entries(model: nnx.Module) -> list[Entry]:
             if array.flax_name in held:
                 key = f"{path}.{array.torch_name}" if path else array.torch_name
                 found.append(Entry(key, held.pop(array.flax_name), array))
+        if rule and rule.same_names:
+            found += [
+                Entry(f"{path}.{name}" if path else name, held.pop(name), ArrayRule(name, name)) for name in [*held]
+            ]
         unknown += [f"{path or 'the model'} ({type(module).__name__}).{name}" for name in held]
     if unknown:
         raise DilaxError(
