@@ -126,7 +126,8 @@ class _Recurrent(nnx.Module):
             *map(parameter, ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")),
             *start,
         )
-        step = self._step()
+        step, weight_hh = self._step(), weight_hh.T
+        weight_hr = None if weight_hr is None else weight_hr.T
 
         def body(state: State, from_input: jax.Array) -> tuple[State, jax.Array]:
             state = step(state, from_input, weight_hh, bias_hh)
@@ -135,7 +136,7 @@ class _Recurrent(nnx.Module):
             return state, state[0]
 
         # The products with the inputs of all steps are one matrix product.
-        from_inputs = project(x, weight_ih, bias_ih)
+        from_inputs = project(x, weight_ih.T, bias_ih)
         end, output = jax.lax.scan(body, tuple(start_arrays), from_inputs, reverse=suffix.endswith("reverse"))
         return output, end
 

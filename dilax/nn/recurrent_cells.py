@@ -44,7 +44,7 @@ class _Cell(nnx.Module):
         x, weight_ih, weight_hh, bias_ih, bias_hh, *arrays = promote(
             self.compute_dtype, x, self.weight_ih[...], self.weight_hh[...], *biases, *given
         )
-        return step(tuple(arrays), project(x, weight_ih, bias_ih), weight_hh, bias_hh)
+        return step(tuple(arrays), project(x, weight_ih.T, bias_ih), weight_hh.T, bias_hh)
 
 
 class LSTMCell(_Cell):

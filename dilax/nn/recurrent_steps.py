@@ -5,16 +5,15 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from .elementary import tanh
-
 State = tuple[jax.Array, ...]
-#: ``step(state, from_input, weight_hh, bias_hh)`` gives the next state, whose first array is the output.
+#: ``step(state, from_input, weight_hh, bias_hh)`` gives the next state, whose first array is the output. The weight is
+#: transposed, ``(hidden, gates)``, because XLA does not take the transposition out of a loop.
 Step = Callable[[State, jax.Array, jax.Array, jax.Array | None], State]
 
 
 def project(x: jax.Array, weight: jax.Array, bias: jax.Array | None) -> jax.Array:
-    """``x`` times a matrix in PyTorch's layout ``(out, in)``, and a bias."""
-    y = x @ weight.T
+    """``x`` times a matrix ``(in, out)``, and a bias."""
+    y = x @ weight
     return y if bias is None else y + bias
 
 
@@ -23,8 +22,8 @@ def lstm_step(state: State, from_input: jax.Array, weight_hh: jax.Array, bias_hh
     hidden, cell = state
     gates = from_input + project(hidden, weight_hh, bias_hh)
     enter, forget, new, out = jnp.split(gates, 4, -1)
-    cell = jax.nn.sigmoid(forget) * cell + jax.nn.sigmoid(enter) * tanh(new)
-    return jax.nn.sigmoid(out) * tanh(cell), cell
+    cell = jax.nn.sigmoid(forget) * cell + jax.nn.sigmoid(enter) * jnp.tanh(new)
+    return jax.nn.sigmoid(out) * jnp.tanh(cell), cell
 
 
 def gru_step(state: State, from_input: jax.Array, weight_hh: jax.Array, bias_hh: jax.Array | None) -> State:
@@ -33,13 +32,13 @@ def gru_step(state: State, from_input: jax.Array, weight_hh: jax.Array, bias_hh:
     reset, update, new = jnp.split(from_input, 3, -1)
     hidden_reset, hidden_update, hidden_new = jnp.split(project(hidden, weight_hh, bias_hh), 3, -1)
     update = jax.nn.sigmoid(update + hidden_update)
-    new = tanh(new + jax.nn.sigmoid(reset + hidden_reset) * hidden_new)
+    new = jnp.tanh(new + jax.nn.sigmoid(reset + hidden_reset) * hidden_new)
     return ((1 - update) * new + update * hidden,)
 
 
 def tanh_step(state: State, from_input: jax.Array, weight_hh: jax.Array, bias_hh: jax.Array | None) -> State:
     """An Elman step with a hyperbolic tangent."""
-    return (tanh(from_input + project(state[0], weight_hh, bias_hh)),)
+    return (jnp.tanh(from_input + project(state[0], weight_hh, bias_hh)),)
 
 
 def relu_step(state: State, from_input: jax.Array, weight_hh: jax.Array, bias_hh: jax.Array | None) -> State:
