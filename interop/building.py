@@ -61,6 +61,9 @@ def _build(module: Any, path: str, rngs: nnx.Rngs) -> Any:
     options = rule.options(module)
     accepted = inspect.signature(rule.flax_type.__init__).parameters
     options |= {name: value for name, value in (("dtype", _dtype(module)), ("rngs", rngs)) if name in accepted}
+    for name in rule.children:
+        child = getattr(module, name)
+        options[name] = None if child is None else _build(child, f"{path}.{name}" if path else name, rngs)
     layer = rule.flax_type(**options)
     layer.train() if module.training else layer.eval()
     return layer

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import activation, convolution, dropout, linear, normalization, recurrent
+from . import activation, attention, convolution, dropout, linear, normalization, recurrent
 from .rule import Rule
 
 _RULES = (
@@ -12,6 +12,7 @@ _RULES = (
     *dropout.RULES,
     *linear.RULES,
     *recurrent.RULES,
+    *attention.RULES,
 )
 
 #: Rules by Flax layer.
