@@ -10,6 +10,7 @@ import dilax.nn
 from dilax.errors import DilaxError, nearest
 
 from .loading import load
+from .reparametrizing import layer_type, reparametrize
 from .rules import TORCH_RULES
 
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
@@ -42,8 +43,8 @@ def from_torch(module: Any, *, rngs: nnx.Rngs | None = None) -> Any:
 
 
 def _build(module: Any, path: str, rngs: nnx.Rngs) -> Any:
-    kind = type(module).__name__
-    ours = type(module).__module__.startswith(_HOMES)
+    kind = layer_type(module).__name__
+    ours = layer_type(module).__module__.startswith(_HOMES)
     if ours and kind in _CONTAINERS:
         children = {
             name: _build(child, f"{path}.{name}" if path else name, rngs) for name, child in module.named_children()
@@ -65,6 +66,7 @@ def _build(module: Any, path: str, rngs: nnx.Rngs) -> Any:
         child = getattr(module, name)
         options[name] = None if child is None else _build(child, f"{path}.{name}" if path else name, rngs)
     layer = rule.flax_type(**options)
+    reparametrize(layer, module, rule, rngs=rngs, path=path)
     layer.train() if module.training else layer.eval()
     return layer
 

@@ -57,8 +57,12 @@ from .softmax import LogSoftmax as LogSoftmax
 from .softmax import Softmax as Softmax
 from .softmax import Softmax2d as Softmax2d
 from .softmax import Softmin as Softmin
+from .spectral_norm import SpectralNorm as SpectralNorm
+from .spectral_norm import spectral_norm as spectral_norm
 from .transformer import Transformer as Transformer
 from .transformer import TransformerDecoder as TransformerDecoder
 from .transformer import TransformerDecoderLayer as TransformerDecoderLayer
 from .transformer import TransformerEncoder as TransformerEncoder
 from .transformer import TransformerEncoderLayer as TransformerEncoderLayer
+from .weight_norm import WeightNorm as WeightNorm
+from .weight_norm import weight_norm as weight_norm
