@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -35,7 +36,9 @@ def from_torch(module: Any, *, rngs: nnx.Rngs | None = None) -> Any:
     Raises:
         DilaxError: No rule says what a layer is in Flax, or an option of it has no equal.
     """
-    layer = _build(module, "", nnx.Rngs(0) if rngs is None else rngs)
+    # Initial values are overwritten, so they come from the generator that compiles fastest.
+    quick = jax.random.key(0, impl="unsafe_rbg")
+    layer = _build(module, "", nnx.Rngs(params=quick, dropout=(rngs or nnx.Rngs(0))["dropout"]()))
     arrays = module.state_dict()
     if arrays:
         load(layer, arrays)

@@ -13,7 +13,7 @@ from .checks import last_axis, positive, share
 from .dropout import dropout as drop
 from .dtypes import promote
 from .initial import uniform
-from .recurrent_steps import ELMAN, State, Step, gru_step, lstm_step, project
+from .recurrent_steps import ELMAN, State, Step, gru_step, lstm_step, run
 
 
 class _Recurrent(nnx.Module):
@@ -120,25 +120,13 @@ class _Recurrent(nnx.Module):
             held = getattr(self, f"{kind}_{suffix}", None)
             return None if held is None else held[...]
 
-        x, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, *start_arrays = promote(
+        x, *arrays = promote(
             self.compute_dtype,
             x,
             *map(parameter, ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")),
             *start,
         )
-        step, weight_hh = self._step(), weight_hh.T
-        weight_hr = None if weight_hr is None else weight_hr.T
-
-        def body(state: State, from_input: jax.Array) -> tuple[State, jax.Array]:
-            state = step(state, from_input, weight_hh, bias_hh)
-            if weight_hr is not None:
-                state = (project(state[0], weight_hr, None), *state[1:])
-            return state, state[0]
-
-        # The products with the inputs of all steps are one matrix product.
-        from_inputs = project(x, weight_ih.T, bias_ih)
-        end, output = jax.lax.scan(body, tuple(start_arrays), from_inputs, reverse=suffix.endswith("reverse"))
-        return output, end
+        return run(x, *arrays[:5], tuple(arrays[5:]), step=self._step(), reverse=suffix.endswith("reverse"))
 
 
 class LSTM(_Recurrent):

@@ -1,6 +1,7 @@
 """One step of each recurrent layer, as pure functions that layers and cells share."""
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -48,3 +49,45 @@ def relu_step(state: State, from_input: jax.Array, weight_hh: jax.Array, bias_hh
 
 
 ELMAN: dict[str, Step] = {"tanh": tanh_step, "relu": relu_step}
+
+
+@partial(jax.jit, static_argnames=("step", "reverse"))
+def run(
+    x: jax.Array,
+    weight_ih: jax.Array,
+    weight_hh: jax.Array,
+    bias_ih: jax.Array | None,
+    bias_hh: jax.Array | None,
+    weight_hr: jax.Array | None,
+    start: State,
+    *,
+    step: Step,
+    reverse: bool,
+) -> tuple[jax.Array, State]:
+    """All steps of one layer in one direction; compiled once for a layer's shapes, also outside of ``jit``.
+
+    Args:
+        x: ``(L, N, in)``.
+        weight_ih: ``(gates, in)``.
+        weight_hh: ``(gates, out)``.
+        bias_ih: ``(gates,)``, or None.
+        bias_hh: ``(gates,)``, or None.
+        weight_hr: The projection ``(out, hidden)``, or None.
+        start: Initial state.
+        step: The step.
+        reverse: Whether to begin at the end.
+
+    Returns:
+        Outputs ``(L, N, out)`` and the last state.
+    """
+    weight_hh = weight_hh.T
+
+    def body(state: State, from_input: jax.Array) -> tuple[State, jax.Array]:
+        state = step(state, from_input, weight_hh, bias_hh)
+        if weight_hr is not None:
+            state = (project(state[0], weight_hr.T, None), *state[1:])
+        return state, state[0]
+
+    # The products with the inputs of all steps are one matrix product.
+    end, output = jax.lax.scan(body, start, project(x, weight_ih.T, bias_ih), reverse=reverse)
+    return output, end

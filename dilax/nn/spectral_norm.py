@@ -70,15 +70,18 @@ class SpectralNorm(nnx.Module):
         if not self.use_running_average:
             for _ in range(self.n_power_iterations):
                 self._iterate(jax.lax.stop_gradient(kernel))
-        return (kernel / (kernel * self.u[...] * self.v[...]).sum())[index]
+        return (kernel / (self.u[...] * self._times_right(kernel)).sum())[index]
 
     def _iterate(self, kernel: jax.Array) -> None:
         for update in (self._left, self._right) if self.form == "parametrization" else (self._right, self._left):
             update(kernel)
 
-    def _left(self, kernel: jax.Array) -> None:
+    def _times_right(self, kernel: jax.Array) -> jax.Array:
         columns = tuple(axis for axis in range(kernel.ndim) if axis != self.dim)
-        self.u[...] = self._unit((kernel * self.v[...]).sum(columns, keepdims=True))
+        return (kernel * self.v[...]).sum(columns, keepdims=True)
+
+    def _left(self, kernel: jax.Array) -> None:
+        self.u[...] = self._unit(self._times_right(kernel))
 
     def _right(self, kernel: jax.Array) -> None:
         self.v[...] = self._unit((kernel * self.u[...]).sum(self.dim, keepdims=True))

@@ -36,8 +36,10 @@ class WeightNorm(nnx.Module):
         self.v = nnx.Param(kernel)
 
     def _norm(self, v: jax.Array) -> jax.Array:
-        axes = None if self.dim is None else tuple(axis for axis in range(v.ndim) if axis != self.dim)
-        return jnp.sqrt(jnp.square(widen(v)).sum(axes, keepdims=self.dim is not None))
+        squares = jnp.square(widen(v))
+        if self.dim is None:
+            return jnp.sqrt(squares.reshape(-1, v.shape[-1]).sum(0).sum())  # two short sums are nearer than a long one
+        return jnp.sqrt(squares.sum(tuple(axis for axis in range(v.ndim) if axis != self.dim), keepdims=True))
 
     def __getitem__(self, index: Any) -> jax.Array:
         """The computed parameter, or a part of it."""
