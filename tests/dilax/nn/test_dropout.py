@@ -33,7 +33,8 @@ def test_alpha_dropout_keeps_mean_and_variance(kind):
     dropped = np.isclose(y, scale * LIMIT * 0.7, rtol=1e-4)
     assert abs(dropped.mean() - 0.3) < 0.02
     np.testing.assert_allclose(y[~dropped], (scale * x - scale * LIMIT * 0.3)[~dropped], rtol=1e-4, atol=1e-5)
-    assert (dropped == dropped[:, :1]).all() == (kind is nn.FeatureAlphaDropout)
+    together = dropped.all(1) == dropped.any(1)  # a number that was kept may be near the limit by chance
+    assert (together.mean() > 0.99) == (kind is nn.FeatureAlphaDropout)
 
 
 @pytest.mark.parametrize("kind", [nn.Dropout, nn.FeatureDropout, nn.AlphaDropout, nn.FeatureAlphaDropout])

@@ -24,7 +24,11 @@ def normal(*shape):
             [normal(4, 2, 12)],
         ),
         (
-            torch.nn.TransformerDecoderLayer(12, 3, 20, dropout=0, batch_first=True, bias=False),
+            torch.nn.TransformerDecoder(
+                torch.nn.TransformerDecoderLayer(12, 3, 20, dropout=0, batch_first=True, bias=False),
+                1,
+                torch.nn.LayerNorm(12),
+            ),
             [normal(2, 4, 12), normal(2, 5, 12)],
         ),
     ],
