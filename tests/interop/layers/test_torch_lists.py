@@ -41,6 +41,8 @@ def compare(module, args, kwargs):
     layer = None
     with jax.enable_x64(True):
         layer = interop.from_torch(module)
+        if "input" in kwargs:  # ours is called x
+            args, kwargs = (kwargs["input"], *args), {name: x for name, x in kwargs.items() if name != "input"}
         ours = layer(*(_convert(module, x) for x in args), **{name: _convert(module, x) for name, x in kwargs.items()})
         theirs = module(*args, **kwargs)
         _assert_equal(module, ours, theirs)
