@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 
@@ -10,9 +11,12 @@ import dilax.nn
 from dilax.errors import DilaxError, nearest
 
 from .loading import load
+from .reparametrizing import layer_type, reparametrize
 from .rules import TORCH_RULES
 
 _CONTAINERS = ("Sequential", "ModuleList", "ModuleDict")
+# Where the layers live that rules name; a class of the same name elsewhere is another layer.
+_HOMES = ("torch.nn.", "torchvision.ops.misc")
 
 
 def from_torch(module: Any, *, rngs: nnx.Rngs | None = None) -> Any:
@@ -32,7 +36,9 @@ def from_torch(module: Any, *, rngs: nnx.Rngs | None = None) -> Any:
     Raises:
         DilaxError: No rule says what a layer is in Flax, or an option of it has no equal.
     """
-    layer = _build(module, "", nnx.Rngs(0) if rngs is None else rngs)
+    # Initial values are overwritten, so they come from the generator that compiles fastest.
+    quick = jax.random.key(0, impl="unsafe_rbg")
+    layer = _build(module, "", nnx.Rngs(params=quick, dropout=(rngs or nnx.Rngs(0))["dropout"]()))
     arrays = module.state_dict()
     if arrays:
         load(layer, arrays)
@@ -40,8 +46,8 @@ def from_torch(module: Any, *, rngs: nnx.Rngs | None = None) -> Any:
 
 
 def _build(module: Any, path: str, rngs: nnx.Rngs) -> Any:
-    kind = type(module).__name__
-    ours = type(module).__module__.startswith("torch.nn.")
+    kind = layer_type(module).__name__
+    ours = layer_type(module).__module__.startswith(_HOMES)
     if ours and kind in _CONTAINERS:
         children = {
             name: _build(child, f"{path}.{name}" if path else name, rngs) for name, child in module.named_children()
@@ -59,7 +65,11 @@ def _build(module: Any, path: str, rngs: nnx.Rngs) -> Any:
     options = rule.options(module)
     accepted = inspect.signature(rule.flax_type.__init__).parameters
     options |= {name: value for name, value in (("dtype", _dtype(module)), ("rngs", rngs)) if name in accepted}
+    for name in rule.children:
+        child = getattr(module, name)
+        options[name] = None if child is None else _build(child, f"{path}.{name}" if path else name, rngs)
     layer = rule.flax_type(**options)
+    reparametrize(layer, module, rule, rngs=rngs, path=path)
     layer.train() if module.training else layer.eval()
     return layer
 

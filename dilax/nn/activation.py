@@ -1,18 +1,22 @@
-"""Activations as modules, so that they can stand in a Sequential and be compared layer by layer."""
+"""Smooth activations and rectifiers as modules, so that they stand in a Sequential and are compared one by one."""
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+
+from ..errors import ArgumentError
+from .elementary import expm1_of_negative, softplus, tanh
 
 
 class ReLU(nnx.Module):
     """``max(x, 0)``; any shape."""
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return jnp.maximum(x, 0)
+        return jnp.where(x <= 0, 0, x)  # the slope at 0 is 0, where that of jnp.maximum is one half
 
 
 class ELU(nnx.Module):
@@ -28,34 +32,139 @@ class ELU(nnx.Module):
         self.alpha = alpha
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        negative = jnp.minimum(x, 0)
-        exponential = _expm1_float32 if x.dtype == jnp.float32 else jnp.expm1
-        return jnp.where(x > 0, x, self.alpha * exponential(negative))
+        return jnp.where(x > 0, x, self.alpha * expm1_of_negative(jnp.where(x > 0, 0, x)))
 
 
-def _expm1_float32(x: jax.Array) -> jax.Array:
-    """``exp(x) - 1`` for ``x <= 0``; XLA's own has twice PyTorch's error in float32."""
-    x = jnp.maximum(x, -25)  # below, the result is -1
-    octaves = jax.lax.stop_gradient(jnp.round(x / math.log(2)))
-    # ln 2 in two parts, of which the first times a small integer is exact.
-    rest = (x - octaves * 0.693359375) + octaves * 2.12194440e-4
-    series = jnp.zeros_like(rest)
-    for power in range(8, 1, -1):
-        series = series * rest + 1 / math.factorial(power)
-    scale = jnp.ldexp(jnp.ones_like(rest), octaves.astype(jnp.int32))
-    return scale * (rest + rest * rest * series) + (scale - 1)
+class CELU(nnx.Module):
+    """``x`` where positive, else ``alpha * (exp(x / alpha) - 1)``, whose slope at 0 is 1; any shape.
+
+    Args:
+        alpha: The value that very negative inputs approach, negated; not 0.
+
+    Raises:
+        ArgumentError: ``alpha`` is 0.
+
+    Source: Barron, "Continuously Differentiable Exponential Linear Units", 2017.
+    """
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        if alpha == 0:
+            raise ArgumentError("CELU", "alpha", alpha, "is 0, which divides the input", "pass another number, e.g. 1")
+        self.alpha = alpha
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        if self.alpha < 0:
+            return jnp.where(x > 0, x, self.alpha * jnp.expm1(jnp.where(x > 0, 0, x) / self.alpha))
+        return jnp.where(x > 0, x, self.alpha * expm1_of_negative(jnp.where(x > 0, 0, x) / self.alpha))
+
+
+class SELU(nnx.Module):
+    """``scale * x`` where positive, else ``scale * alpha * (exp(x) - 1)``, with the two constants of the paper.
+
+    Source: Klambauer et al., "Self-Normalizing Neural Networks", 2017.
+    """
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        negative = 1.6732632423543772848170429916717 * expm1_of_negative(jnp.where(x > 0, 0, x))
+        return 1.0507009873554804934193349852946 * jnp.where(x > 0, x, negative)
 
 
 class GELU(nnx.Module):
     """``x`` times the normal distribution function of ``x``; any shape.
 
-    Differs from ``jax.nn.gelu``: exact, as in PyTorch, where that defaults to the tanh approximation.
+    Args:
+        approximate: ``"none"``, or ``"tanh"`` for the approximation by a hyperbolic tangent.
+
+    Raises:
+        ArgumentError: ``approximate`` is neither.
+
+    Differs from ``jax.nn.gelu``: exact by default, as in PyTorch, where that defaults to the tanh approximation.
 
     Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
     """
 
+    def __init__(self, approximate: Literal["none", "tanh"] = "none") -> None:
+        if approximate not in ("none", "tanh"):
+            raise ArgumentError("GELU", "approximate", approximate, "is unknown", "pass 'none' or 'tanh'")
+        self.approximate = approximate
+
     def __call__(self, x: jax.Array) -> jax.Array:
-        return jax.nn.gelu(x, approximate=False)
+        if self.approximate == "none":
+            return jax.nn.gelu(x, approximate=False)
+        return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+
+
+class SiLU(nnx.Module):
+    """``x * sigmoid(x)``, also called swish; any shape.
+
+    Source: Elfwing et al., "Sigmoid-weighted linear units", 2017.
+    """
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x * jax.nn.sigmoid(x)
+
+
+class Mish(nnx.Module):
+    """``x * tanh(softplus(x))``; any shape.
+
+    Source: Misra, "Mish: A Self Regularized Non-Monotonic Neural Activation Function", 2019.
+    """
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x * tanh(softplus(x))
+
+
+class Softplus(nnx.Module):
+    """``log(1 + exp(beta * x)) / beta``, and ``x`` itself above a threshold; any shape.
+
+    Args:
+        beta: How sharp the bend at 0 is.
+        threshold: Where ``beta * x`` is above it, the result is ``x``.
+    """
+
+    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        self.beta, self.threshold = beta, threshold
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        linear = x * self.beta > self.threshold
+        # Also where the result is not taken, its slope must be finite.
+        bent = jnp.log1p(jnp.exp(jnp.where(linear, 0, x * self.beta))) / self.beta
+        return jnp.where(linear, x, bent)
+
+
+class Softsign(nnx.Module):
+    """``x / (1 + |x|)``; any shape."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x / (1 + jnp.abs(x))
+
+
+class Sigmoid(nnx.Module):
+    """``1 / (1 + exp(-x))``; any shape."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jax.nn.sigmoid(x)
+
+
+class LogSigmoid(nnx.Module):
+    """``log(sigmoid(x))``, finite for very negative inputs; any shape."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return -softplus(-x)
+
+
+class Tanh(nnx.Module):
+    """Hyperbolic tangent; any shape."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return tanh(x)
+
+
+class Tanhshrink(nnx.Module):
+    """``x - tanh(x)``; any shape."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x - tanh(x)
 
 
 #: Activations by the names that configurations use.

@@ -1,4 +1,4 @@
-"""Normalisation layers with PyTorch's statistics."""
+"""Batch normalisation with PyTorch's statistics."""
 
 from typing import Any
 
@@ -7,6 +7,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
+from .checks import last_axis, positive
+from .dtypes import promote
+from .moments import affine as scaled
+from .moments import moments, widen
 
 
 class BatchNorm(nnx.Module):
@@ -19,17 +23,26 @@ class BatchNorm(nnx.Module):
         num_features: Channels.
         eps: Added to the variance.
         momentum: Share of the batch in the new running statistics (PyTorch's sense; Flax's is one minus it).
+            If None, they are the plain average over all batches seen.
+        affine: Whether there are a scale and a bias.
+        track_running_stats: Whether there are running statistics; without, evaluation takes the batch's too.
+        bias: Whether there is a bias; without ``affine`` there is none.
+        axis_name: Name of an axis of ``vmap``, ``pmap`` or ``shard_map`` over which the batch is spread; statistics
+            are those of the whole batch, as ``torch.nn.SyncBatchNorm``'s.
         dtype: Dtype of parameters and statistics.
+        compute_dtype: Dtype of the result; if None, the smallest that holds input and parameters. Statistics are
+            computed in float32 at least.
 
     Attributes:
-        scale: ``(num_features,)``, PyTorch's ``weight``.
-        bias: ``(num_features,)``.
-        mean: ``(num_features,)``, PyTorch's ``running_mean``.
-        var: ``(num_features,)``, PyTorch's ``running_var``.
-        num_batches_tracked: Training batches seen, a 0-d int32.
+        scale: ``(num_features,)``, PyTorch's ``weight``, or None.
+        bias: ``(num_features,)``, or None.
+        mean: ``(num_features,)``, PyTorch's ``running_mean``, or None.
+        var: ``(num_features,)``, PyTorch's ``running_var``, or None.
+        num_batches_tracked: Training batches seen, a 0-d int32, or None.
 
     Raises:
-        ArgumentError: ``num_features`` is below 1, or a training batch has one value for each channel.
+        ArgumentError: ``num_features`` is below 1 or not the input's channels, or a training batch has one value for
+            each channel.
 
     Differs from ``flax.nnx.BatchNorm``: eps, momentum, the unbiased running variance, and a variance that stays right
     when the mean is large.
@@ -42,42 +55,98 @@ class BatchNorm(nnx.Module):
         num_features: int,
         *,
         eps: float = 1e-5,
-        momentum: float = 0.1,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        bias: bool = True,
+        axis_name: str | None = None,
         dtype: Any = jnp.float32,
+        compute_dtype: Any = None,
     ) -> None:
-        if num_features < 1:
-            raise ArgumentError("BatchNorm", "num_features", num_features, "is below 1", "pass a positive integer")
+        positive("BatchNorm", num_features=num_features)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.axis_name, self.compute_dtype = axis_name, compute_dtype
         self.use_running_average = False
-        self.scale = nnx.Param(jnp.ones(num_features, dtype))
-        self.bias = nnx.Param(jnp.zeros(num_features, dtype))
-        self.mean = nnx.BatchStat(jnp.zeros(num_features, dtype))
-        self.var = nnx.BatchStat(jnp.ones(num_features, dtype))
-        self.num_batches_tracked = nnx.BatchStat(jnp.zeros((), jnp.int32))
+        self.scale = nnx.Param(jnp.ones(num_features, dtype)) if affine else None
+        self.bias = nnx.Param(jnp.zeros(num_features, dtype)) if affine and bias else None
+        self.mean = nnx.BatchStat(jnp.zeros(num_features, dtype)) if track_running_stats else None
+        self.var = nnx.BatchStat(jnp.ones(num_features, dtype)) if track_running_stats else None
+        self.num_batches_tracked = nnx.BatchStat(jnp.zeros((), jnp.int32)) if track_running_stats else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, num_features)`` to the same shape."""
-        if self.use_running_average:
+        last_axis("BatchNorm", x, self.num_features, "num_features")
+        scale = None if self.scale is None else self.scale[...]
+        bias = None if self.bias is None else self.bias[...]
+        dtype = promote(self.compute_dtype, x, scale, bias)[0].dtype
+        x = widen(x)
+        if self.use_running_average and self.mean is not None and self.var is not None:
             mean, var = self.mean[...], self.var[...]
         else:
             mean, var = self._batch_statistics(x)
-        return (x - mean) * (jax.lax.rsqrt(var + self.eps) * self.scale[...]) + self.bias[...]
+        factor = jax.lax.rsqrt(var + self.eps)
+        return scaled(x - mean, factor if scale is None else factor * scale, bias).astype(dtype)
 
     def _batch_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        axes = tuple(range(x.ndim - 1))
         count = x.size // self.num_features
-        if count < 2:
+        if self.axis_name is not None:
+            count *= jax.lax.axis_size(self.axis_name)
+        if count == 1 and not self.use_running_average:
             raise ArgumentError(
                 "BatchNorm", "x", x.shape, "has one value for each channel, which has no variance",
                 "pass a larger batch, or call model.eval()",
             )  # fmt: skip
-        mean = x.mean(axes)
-        var = jnp.square(x - mean).mean(axes)
-        unbiased = jax.lax.stop_gradient(var) * (count / (count - 1))
-        self._track(self.mean, jax.lax.stop_gradient(mean))
-        self._track(self.var, unbiased)
-        self.num_batches_tracked[...] += 1
+        mean, var = moments(x, tuple(range(x.ndim - 1)), axis_name=self.axis_name)
+        if not self.use_running_average:
+            unbiased = jax.lax.stop_gradient(var) * (count / max(count - 1, 1))
+            self._track(x.size, jax.lax.stop_gradient(mean), unbiased)
         return mean, var
 
-    def _track(self, running: nnx.BatchStat[jax.Array], batch: jax.Array) -> None:
-        running[...] = (1 - self.momentum) * running[...] + self.momentum * batch
+    def _track(self, size: int, mean: jax.Array, unbiased: jax.Array) -> None:
+        if self.mean is None or self.var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked[...] += 1
+        if not size:
+            return  # an empty batch says nothing, and its mean is not a number
+        seen = self.num_batches_tracked[...].astype(self.mean.dtype)
+        share = 1 / seen if self.momentum is None else self.momentum
+        for running, batch in ((self.mean, mean), (self.var, unbiased)):
+            running[...] = ((1 - share) * running[...] + share * batch).astype(running.dtype)
+
+
+class FrozenBatchNorm(nnx.Module):
+    """A batch normalisation whose four arrays never change, as ``torchvision.ops.FrozenBatchNorm2d``.
+
+    Args:
+        num_features: Channels.
+        eps: Added to the variance.
+        dtype: Dtype of the arrays.
+        compute_dtype: Dtype to compute in; if None, the smallest that holds input and arrays.
+
+    Attributes:
+        scale: ``(num_features,)``, PyTorch's ``weight``; like the others no parameter, so that no optimizer moves it.
+        bias: ``(num_features,)``.
+        mean: ``(num_features,)``, PyTorch's ``running_mean``.
+        var: ``(num_features,)``, PyTorch's ``running_var``.
+
+    Raises:
+        ArgumentError: ``num_features`` is below 1 or not the input's channels.
+    """
+
+    def __init__(
+        self, num_features: int, *, eps: float = 1e-5, dtype: Any = jnp.float32, compute_dtype: Any = None
+    ) -> None:
+        positive("FrozenBatchNorm", num_features=num_features)
+        self.num_features, self.eps, self.compute_dtype = num_features, eps, compute_dtype
+        self.scale = nnx.BatchStat(jnp.ones(num_features, dtype))
+        self.bias = nnx.BatchStat(jnp.zeros(num_features, dtype))
+        self.mean = nnx.BatchStat(jnp.zeros(num_features, dtype))
+        self.var = nnx.BatchStat(jnp.ones(num_features, dtype))
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Map ``(N, *spatial, num_features)`` to the same shape."""
+        last_axis("FrozenBatchNorm", x, self.num_features, "num_features")
+        scale = self.scale[...] * jax.lax.rsqrt(self.var[...] + self.eps)
+        bias = self.bias[...] - self.mean[...] * scale
+        x, scale, bias = promote(self.compute_dtype, x, scale, bias)
+        return x * scale + bias

@@ -1,5 +1,6 @@
 """Bijections between a PyTorch array and the Flax array of the same numbers."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,3 +50,39 @@ class ChannelsLast:
     def torch_shape(self, flax_shape: Shape) -> Shape:
         *kernel_size, c_in, c_out = flax_shape
         return (c_out, c_in, *kernel_size)
+
+
+@dataclass(frozen=True)
+class OutputsLast:
+    """``(out, *inputs)`` in PyTorch, ``(*inputs, out)`` in Flax."""
+
+    def to_flax(self, array: Array) -> Array:
+        return np.moveaxis(array, 0, -1)
+
+    def to_torch(self, array: Array) -> Array:
+        return np.moveaxis(array, -1, 0)
+
+    def torch_shape(self, flax_shape: Shape) -> Shape:
+        return (flax_shape[-1], *flax_shape[:-1])
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """A vector in PyTorch; in Flax an array of as many axes as the parameter that it multiplies.
+
+    Attributes:
+        layout: Layout of that parameter.
+        shape: Shape of the array in PyTorch's layout, before it is a vector.
+    """
+
+    layout: Layout
+    shape: Shape
+
+    def to_flax(self, array: Array) -> Array:
+        return self.layout.to_flax(array.reshape(self.shape))
+
+    def to_torch(self, array: Array) -> Array:
+        return self.layout.to_torch(array).reshape(-1)
+
+    def torch_shape(self, flax_shape: Shape) -> Shape:
+        return (math.prod(flax_shape),)

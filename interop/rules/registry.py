@@ -2,10 +2,18 @@
 
 from typing import Any
 
-from . import activation, convolution, normalization
+from . import activation, attention, convolution, dropout, linear, normalization, recurrent
 from .rule import Rule
 
-_RULES = (*convolution.RULES, *normalization.RULES, *activation.RULES)
+_RULES = (
+    *convolution.RULES,
+    *normalization.RULES,
+    *activation.RULES,
+    *dropout.RULES,
+    *linear.RULES,
+    *recurrent.RULES,
+    *attention.RULES,
+)
 
 #: Rules by Flax layer.
 RULES: dict[type[Any], Rule] = {rule.flax_type: rule for rule in _RULES}

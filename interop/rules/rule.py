@@ -38,6 +38,9 @@ class Rule:
         arrays: Its arrays, in the order of PyTorch's state_dict; one that a layer has as None is left out.
         channels: Whether the layer's inputs and outputs have channels, which PyTorch puts after the batch and Flax
             last; otherwise both take the same arrays.
+        children: Attributes of the PyTorch layer, themselves layers, lists of them, or None, that are arguments of the
+            Flax layer.
+        same_names: Whether the arrays that ``arrays`` does not list have PyTorch's names and layouts.
     """
 
     torch_types: tuple[str, ...]
@@ -45,6 +48,8 @@ class Rule:
     options: Callable[[Any], dict[str, Any]]
     arrays: tuple[ArrayRule, ...] = ()
     channels: bool = False
+    children: tuple[str, ...] = ()
+    same_names: bool = False
 
 
 def take(*names: str) -> Callable[[Any], dict[str, Any]]:

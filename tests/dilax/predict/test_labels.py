@@ -55,7 +55,7 @@ def test_the_model_keeps_its_mode_and_progress_is_told():
     predict_labels(model, np.ones((9, 8, 8), np.float32), tile=(8, 0, 0), progress=lambda *told: seen.append(told))
     assert seen == [(count, 8) for count in range(1, 9)]
     assert model.stages[1].use_running_average is False
-    assert model.stages[2].dropout.deterministic is False
+    assert model.stages[2].deterministic is False
 
 
 def test_a_model_of_float64_runs_in_float64():

@@ -1,0 +1,107 @@
+"""Activations that look along an axis: softmaxes and gated linear units."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from ..errors import ArgumentError
+
+
+def _checked(layer: str, dim: Any) -> int:
+    if dim is None or isinstance(dim, bool) or not hasattr(dim, "__index__"):
+        raise ArgumentError(layer, "dim", dim, "does not say which axis to sum over", "pass an axis, e.g. -1")
+    return int(dim)
+
+
+class Softmax(nnx.Module):
+    """``exp(x)``, divided by its sum along an axis.
+
+    Args:
+        dim: The axis, of the array that the layer is given.
+
+    Raises:
+        ArgumentError: ``dim`` is no integer. (PyTorch guesses an axis for None, and warns.)
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.dim = _checked("Softmax", dim)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(x, self.dim)
+
+
+class Softmin(nnx.Module):
+    """``exp(-x)``, divided by its sum along an axis.
+
+    Args:
+        dim: The axis, of the array that the layer is given.
+
+    Raises:
+        ArgumentError: ``dim`` is no integer. (PyTorch guesses an axis for None, and warns.)
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.dim = _checked("Softmin", dim)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(-x, self.dim)
+
+
+class LogSoftmax(nnx.Module):
+    """Logarithm of :class:`Softmax`, finite where that is 0.
+
+    Args:
+        dim: The axis, of the array that the layer is given.
+
+    Raises:
+        ArgumentError: ``dim`` is no integer. (PyTorch guesses an axis for None, and warns.)
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.dim = _checked("LogSoftmax", dim)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jnp.zeros_like(x) if x.ndim == 0 else jax.nn.log_softmax(x, self.dim)
+
+
+class Softmax2d(nnx.Module):
+    """Softmax over the channels of each pixel; ``(N, H, W, C)`` or ``(H, W, C)``.
+
+    Raises:
+        ArgumentError: The input has another number of axes.
+    """
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Map ``(N, H, W, C)`` or ``(H, W, C)`` to the same shape."""
+        if x.ndim not in (3, 4):
+            raise ArgumentError(
+                "Softmax2d", "x", x.shape, "is no (N, H, W, C) or (H, W, C)", "pass 3 or 4 axes, or use Softmax"
+            )
+        return jax.nn.softmax(x, -1)
+
+
+class GLU(nnx.Module):
+    """First half of an axis times the sigmoid of the second half.
+
+    Args:
+        dim: The axis, of the array that the layer is given.
+
+    Raises:
+        ArgumentError: The axis has an odd number of entries.
+
+    Source: Dauphin et al., "Language Modeling with Gated Convolutional Networks", 2017.
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        self.dim = _checked("GLU", dim)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        if x.ndim == 0 or x.shape[self.dim] % 2:
+            raise ArgumentError(
+                "GLU", "x", x.shape, f"has no even number of entries along axis {self.dim}",
+                "pass an even number, half of which are gates",
+            )  # fmt: skip
+        values, gates = jnp.split(x, 2, self.dim)
+        return values * jax.nn.sigmoid(gates)
