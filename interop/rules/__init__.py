@@ -6,6 +6,7 @@ Loading, saving and verification all read it, and nothing else in the project st
 from .layout import ChannelsLast as ChannelsLast
 from .layout import Layout as Layout
 from .layout import Same as Same
+from .layout import TransposedChannelsLast as TransposedChannelsLast
 from .registry import RULES as RULES
 from .registry import TORCH_RULES as TORCH_RULES
 from .rule import ArrayRule as ArrayRule

@@ -2,10 +2,15 @@
 
 from typing import Any
 
-from . import activation, convolution, normalization
+from . import activation, convolution, normalization, padding
 from .rule import Rule
 
-_RULES = (*convolution.RULES, *normalization.RULES, *activation.RULES)
+_RULES = (
+    *convolution.RULES,
+    *normalization.RULES,
+    *activation.RULES,
+    *padding.RULES,
+)
 
 #: Rules by Flax layer.
 RULES: dict[type[Any], Rule] = {rule.flax_type: rule for rule in _RULES}

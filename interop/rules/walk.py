@@ -1,7 +1,7 @@
 """Go through a Flax model in PyTorch's order and say which key belongs to which array."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flax import nnx
@@ -61,7 +61,8 @@ def entries(model: nnx.Module) -> list[Entry]:
         for array in rule.arrays if rule else ():
             if array.flax_name in held:
                 key = f"{path}.{array.torch_name}" if path else array.torch_name
-                found.append(Entry(key, held.pop(array.flax_name), array))
+                settled = replace(array, layout=array.layout_of(module)) if array.layout_of else array
+                found.append(Entry(key, held.pop(array.flax_name), settled))
         unknown += [f"{path or 'the model'} ({type(module).__name__}).{name}" for name in held]
     if unknown:
         raise DilaxError(
