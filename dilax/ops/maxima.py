@@ -9,16 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from .picking import pick
 from .sampling import Array, Taps, sample
 
 # With more taps than this, a window's samples are compared in pairs instead of one after the other.
 _FEW_TAPS = 16
 
-# A value, and its place in the flattened spatial axes or None.
-Candidate = tuple[jax.Array, jax.Array | None]
+# Values, and their places along the axis.
+Candidate = tuple[jax.Array, jax.Array]
 
 
-def largest(x: jax.Array, windows: Sequence[Taps], *, places: bool) -> Candidate:
+def largest(x: jax.Array, windows: Sequence[Taps], *, places: bool) -> tuple[jax.Array, jax.Array | None]:
     """The largest sample of each window, the first of equals, or the last NaN if there is one, as in PyTorch.
 
     Args:
@@ -27,67 +28,69 @@ def largest(x: jax.Array, windows: Sequence[Taps], *, places: bool) -> Candidate
         places: Whether places are wanted.
 
     Returns:
-        ``(N, *output, C)``, and integers of that shape: places in the flattened spatial axes of one sample and channel.
+        ``(N, *output, C)``, and integers of that shape or None: places in the flattened spatial axes.
     """
     spatial = x.shape[1:-1]
-    found: Candidate = (x, None)
-    if places:
-        numbers = jnp.arange(int(np.prod(spatial))).reshape(1, *spatial, 1)
-        found = (x, jnp.broadcast_to(numbers, x.shape))
+    flat = jnp.broadcast_to(jnp.arange(int(np.prod(spatial))).reshape(1, *spatial, 1), x.shape) if places else None
     # From the last axis on, so that the first of equals is the first in the order of the flattened axes.
-    for axis in reversed(range(len(windows))):
-        found = _along(found, axis + 1, windows[axis])
-    return found
+    for axis in reversed(range(1, len(windows) + 1)):
+        taps = windows[axis - 1]
+        x, winner = _largest_along(x, axis, taps)
+        flat = None if flat is None else jnp.take_along_axis(flat, winner, axis)
+        empty = ~taps.used[0]
+        if empty.any():  # dilation steps over the whole axis
+            x = jnp.where(_spread(empty, axis, x.ndim), _lowest(x.dtype), x)
+    return x, flat
 
 
-def _along(found: Candidate, axis: int, windows: Taps) -> Candidate:
-    x, places = _in_pairs(found, axis, windows) if len(windows.index) > _FEW_TAPS else _in_turn(found, axis, windows)
-    empty = ~windows.used[0]
-    if empty.any():  # dilation steps over the whole axis
-        x = jnp.where(_spread(empty, axis, x.ndim), _lowest(x.dtype), x)
-    return x, places
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def _largest_along(x: jax.Array, axis: int, windows: Taps) -> Candidate:
+    value, winner = (_in_pairs if len(windows.index) > _FEW_TAPS else _in_turn)(x, axis, windows)
+    # The remainder changes nothing, but XLA counts it as dear, so it stores the winners. It would otherwise find them
+    # anew each time that the gradient asks, which is many times over.
+    return value, lax.rem(winner, jnp.int32(windows.size + 1))
 
 
-def _in_turn(found: Candidate, axis: int, windows: Taps) -> Candidate:
-    taps = [Taps(windows.size, index[None], used[None]) for index, used in zip(windows.index, windows.used, strict=True)]
-    best = _pick(found, axis, taps[0])
-    for tap in taps[1:]:
-        best = _better(best, _pick(found, axis, tap), _spread(tap.used[0], axis, found[0].ndim))
-    return best
+@_largest_along.defjvp
+def _slope(axis: int, windows: Taps, primals: Any, tangents: Any) -> tuple[Candidate, tuple[jax.Array, Any]]:
+    x, winner = _largest_along(primals[0], axis, windows)
+    none = np.zeros(winner.shape, jax.dtypes.float0)
+    return (x, winner), (pick(tangents[0], winner, axis, windows), none)
 
 
-def _in_pairs(found: Candidate, axis: int, windows: Taps) -> Candidate:
+def _in_turn(x: jax.Array, axis: int, windows: Taps) -> Candidate:
+    best: Candidate | None = None
+    for index, used in zip(windows.index, windows.used, strict=True):
+        value = sample(x, axis, Taps(windows.size, index[None]))
+        other = (value, jnp.asarray(_spread(index, axis, x.ndim), jnp.int32))
+        best = other if best is None else _better(best, other, _spread(used, axis, x.ndim))
+    assert best is not None  # there is at least one tap
+    return best[0], jnp.broadcast_to(best[1], best[0].shape)
+
+
+def _in_pairs(x: jax.Array, axis: int, windows: Taps) -> Candidate:
     """All windows' samples on a new axis, of which neighbours are compared until one is left."""
     taps, outputs = windows.index.shape
-    flat = Taps(windows.size, windows.index.reshape(1, -1), windows.used.reshape(1, -1))
-    picked = _pick(found, axis, flat)
-    current = _each(lambda array: array.reshape(*array.shape[:axis], taps, outputs, *array.shape[axis + 1 :]), picked)
+    value = sample(x, axis, Taps(windows.size, windows.index.reshape(1, -1)))
+    value = value.reshape(*x.shape[:axis], taps, outputs, *x.shape[axis + 1 :])
+    index = windows.index.reshape(*(1,) * axis, taps, outputs, *(1,) * (x.ndim - axis - 1))
+    current = (value, jnp.broadcast_to(jnp.asarray(index, jnp.int32), value.shape))
     used = windows.used
     while len(used) > 1:
-        early, late = (_each(partial(_every_other, start=start, axis=axis), current) for start in (0, 1))
-        last = _each(lambda array: lax.slice_in_dim(array, len(used) // 2, None, axis=axis), early)
-        early = _each(lambda array: lax.slice_in_dim(array, 0, len(used) // 2, axis=axis), early)
-        mask = used[1::2].reshape(*(1,) * axis, *used[1::2].shape, *(1,) * (found[0].ndim - axis - 1))
+        pairs = len(used) // 2
+        part = partial(lax.slice_in_dim, axis=axis)
+        early = _each(lambda array: part(array, 0, 2 * pairs, 2), current)  # noqa: B023
+        late = _each(lambda array: part(array, 1, None, 2), current)  # noqa: B023
+        mask = used[1::2].reshape(*(1,) * axis, pairs, outputs, *(1,) * (x.ndim - axis - 1))
         best = _better(early, late, mask)
-        current = (
-            lax.concatenate([best[0], last[0]], axis),
-            None if best[1] is None or last[1] is None else lax.concatenate([best[1], last[1]], axis),
-        )
+        last = _each(lambda array: part(array, 2 * pairs, None), current)  # noqa: B023
+        current = (lax.concatenate([best[0], last[0]], axis), lax.concatenate([best[1], last[1]], axis))
         used = used[::2]
     return _each(lambda array: array.squeeze(axis), current)
 
 
-def _every_other(array: jax.Array, *, start: int, axis: int) -> jax.Array:
-    return lax.slice_in_dim(array, start, None, 2, axis)
-
-
 def _each(change: Callable[[jax.Array], jax.Array], found: Candidate) -> Candidate:
-    return change(found[0]), None if found[1] is None else change(found[1])
-
-
-def _pick(found: Candidate, axis: int, tap: Taps) -> Candidate:
-    x, places = found
-    return sample(x, axis, tap), None if places is None else jnp.take(places, tap.index[0], axis=axis, mode="clip")
+    return change(found[0]), change(found[1])
 
 
 def _better(best: Candidate, other: Candidate, used: Array) -> Candidate:
@@ -96,8 +99,7 @@ def _better(best: Candidate, other: Candidate, used: Array) -> Candidate:
         wins |= jnp.isnan(other[0])
     if not used.all():
         wins &= used
-    places = None if best[1] is None or other[1] is None else jnp.where(wins, other[1], best[1])
-    return jnp.where(wins, other[0], best[0]), places
+    return jnp.where(wins, other[0], best[0]), jnp.where(wins, other[1], best[1])
 
 
 def _spread(flags: Array, axis: int, ndim: int) -> Array:
