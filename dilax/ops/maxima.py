@@ -45,10 +45,7 @@ def largest(x: jax.Array, windows: Sequence[Taps], *, places: bool) -> tuple[jax
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def _largest_along(x: jax.Array, axis: int, windows: Taps) -> Candidate:
-    value, winner = (_in_pairs if len(windows.index) > _FEW_TAPS else _in_turn)(x, axis, windows)
-    # The remainder changes nothing, but XLA counts it as dear, so it stores the winners. It would otherwise find them
-    # anew each time that the gradient asks, which is many times over.
-    return value, lax.rem(winner, jnp.int32(windows.size + 1))
+    return (_in_pairs if len(windows.index) > _FEW_TAPS else _in_turn)(x, axis, windows)
 
 
 @_largest_along.defjvp

@@ -16,6 +16,9 @@ from jax.interpreters import ad, batching, mlir
 from .primitives import apply_here
 from .sampling import Taps
 
+# With at least so many windows over a sample, their terms are summed in a loop.
+_MANY = 4
+
 
 def pick(x: jax.Array, winner: jax.Array, axis: int, windows: Taps) -> jax.Array:
     """The sample at a place of an axis, one for each window.
@@ -44,15 +47,17 @@ def _place(y: jax.Array, winner: jax.Array, *, axis: int, windows: Taps) -> jax.
     back = windows.transpose
     along = [-1 if place == axis else 1 for place in range(y.ndim)]
     own = jnp.arange(windows.size, dtype=winner.dtype).reshape(along)
-    total = None
-    for index, used in zip(back.index, back.used, strict=True):
-        chosen = jnp.take(winner, index, axis=axis, mode="clip") == own
-        if not used.all():
-            chosen &= used.reshape(along)
-        part = jnp.where(chosen, jnp.take(y, index, axis=axis, mode="clip"), jnp.zeros((), y.dtype))
-        total = part if total is None else total + part
-    assert total is not None  # there is at least one window
-    return lax.optimization_barrier(total) if len(back.index) > 1 else total
+
+    def part(index: Any, used: Any) -> jax.Array:
+        chosen = (jnp.take(winner, index, axis=axis, mode="clip") == own) & used.reshape(along)
+        return jnp.where(chosen, jnp.take(y, index, axis=axis, mode="clip"), jnp.zeros((), y.dtype))
+
+    if len(back.index) < _MANY:
+        return sum(map(part, back.index[1:], back.used[1:]), part(back.index[0], back.used[0]))
+    # A loop, because XLA would otherwise fuse the axes and do one axis's sums over for each term of the other's.
+    start = jnp.zeros((*y.shape[:axis], windows.size, *y.shape[axis + 1 :]), y.dtype)
+    total, _ = lax.scan(lambda total, tap: (total + part(*tap), None), start, (back.index, back.used))
+    return total
 
 
 def _pick_shape(x: Any, winner: Any, *, axis: int, windows: Taps) -> ShapedArray:

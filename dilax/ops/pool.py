@@ -54,9 +54,7 @@ def max_pool(
     axes = spatial_axes("max_pool", x)
     windows = resolve_windows("max_pool", axes, kernel_size, stride, padding, dilation)
     taps = [
-        sliding(
-            "max_pool", x.shape, axis + 1, taps=size, stride=step, padding=ends, dilation=rate, ceil_mode=ceil_mode
-        )
+        sliding("max_pool", x.shape, axis + 1, taps=size, stride=step, padding=ends, dilation=rate, ceil_mode=ceil_mode)
         for axis, (size, step, ends, rate) in enumerate(zip(*windows, strict=True))
     ]
     y, places = largest(x, taps, places=return_indices)
@@ -221,12 +219,14 @@ def resolve_output_size(function: str, output_size: Any, axes: int) -> tuple[int
         axes: Number of spatial axes.
 
     Raises:
-        ArgumentError: Wrong type, wrong length, or an entry below 1.
+        ArgumentError: Wrong type, wrong length, or a negative entry.
     """
     if not isinstance(output_size, Sequence) or isinstance(output_size, str):
-        return per_axis(function, "output_size", output_size, axes=axes)
+        return per_axis(function, "output_size", output_size, axes=axes, least=0)
     # None stands for the axis's own length, so it passes the check as a length that does.
-    filled = per_axis(function, "output_size", [1 if size is None else size for size in output_size], axes=axes)
+    filled = per_axis(
+        function, "output_size", [1 if size is None else size for size in output_size], axes=axes, least=0
+    )
     return tuple(None if size is None else full for size, full in zip(output_size, filled, strict=True))
 
 

@@ -57,9 +57,7 @@ def sliding(
         ArgumentError: There would be no window.
     """
     length = shape[axis]
-    count = pooled_length(
-        length, taps=taps, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
-    )
+    count = pooled_length(length, taps=taps, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
     if length < 1 or count < 1:
         raise ArgumentError(
             function, "x", shape,
@@ -75,11 +73,11 @@ def adaptive(length: int, count: int) -> Taps:
 
     Args:
         length: Samples of the axis, at least 1.
-        count: Number of windows, at least 1.
+        count: Number of windows; 0 is allowed.
     """
-    start = np.arange(count) * length // count
-    stop = -(-np.arange(1, count + 1) * length // count)
-    offsets = np.arange((stop - start).max())[:, None]
+    start = np.arange(count) * length // max(count, 1)
+    stop = -(-np.arange(1, count + 1) * length // max(count, 1))
+    offsets = np.arange(max((stop - start).max(initial=0), 1))[:, None]
     used = start + offsets < stop
     return Taps(length, np.minimum(start + offsets, length - 1), used)
 
