@@ -221,7 +221,7 @@ def resolve_output_size(function: str, output_size: Any, axes: int) -> tuple[int
     Raises:
         ArgumentError: Wrong type, wrong length, or a negative entry.
     """
-    if not isinstance(output_size, Sequence) or isinstance(output_size, str):
+    if isinstance(output_size, str) or not isinstance(output_size, Sequence):
         return per_axis(function, "output_size", output_size, axes=axes, least=0)
     # None stands for the axis's own length, so it passes the check as a length that does.
     filled = per_axis(

@@ -27,13 +27,11 @@ def nearest(length: int, outputs: int, scale: float | None, *, exact: bool, rule
     places = np.arange(outputs)
     real = np.float64 if rule == "float64" else np.float32
     ratio = real(1 / scale) if scale else real(length) / real(outputs)
-    if rule == "short" and not exact:
-        if outputs in (length, 2 * length):
-            points = places // (outputs // length)
-        else:
-            points = places.astype(np.float32) * ratio
+    points: Array
+    if rule == "short" and not exact and outputs in (length, 2 * length):
+        points = places // (outputs // length)
     elif rule == "short":
-        points = (places + 0.5) * np.float64(ratio)
+        points = (places + 0.5) * np.float64(ratio) if exact else places.astype(np.float32) * ratio
     elif exact:
         points = np.maximum(np.float64(ratio) * (places + 0.5) - 0.5, 0) + 0.5
     else:

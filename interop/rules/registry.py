@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from . import activation, convolution, normalization, padding
+from . import activation, convolution, normalization, padding, pooling, resizing, shuffling
 from .rule import Rule
 
 _RULES = (
@@ -10,6 +10,9 @@ _RULES = (
     *normalization.RULES,
     *activation.RULES,
     *padding.RULES,
+    *pooling.RULES,
+    *resizing.RULES,
+    *shuffling.RULES,
 )
 
 #: Rules by Flax layer.

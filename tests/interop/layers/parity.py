@@ -39,6 +39,10 @@ def randomized(module):
 def channel_axis(module, ndim):
     """Where PyTorch has a layer's channels, in an array of ``ndim`` axes."""
     name = type(module).__name__
+    if name in ("PixelShuffle", "PixelUnshuffle"):
+        return ndim - 3
+    if name.startswith("Upsampl") or name == "Unfold":
+        return 1
     if not name.endswith("d") or "BatchNorm" in name:
         return 1
     return ndim - 1 - int(name[-2])
