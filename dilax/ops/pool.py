@@ -221,12 +221,11 @@ def resolve_output_size(function: str, output_size: Any, axes: int) -> tuple[int
     Raises:
         ArgumentError: Wrong type, wrong length, or a negative entry.
     """
-    if isinstance(output_size, str) or not isinstance(output_size, Sequence):
+    if not isinstance(output_size, tuple | list):
         return per_axis(function, "output_size", output_size, axes=axes, least=0)
     # None stands for the axis's own length, so it passes the check as a length that does.
-    filled = per_axis(
-        function, "output_size", [1 if size is None else size for size in output_size], axes=axes, least=0
-    )
+    known = [1 if size is None else size for size in output_size]
+    filled = per_axis(function, "output_size", known, axes=axes, least=0)
     return tuple(None if size is None else full for size, full in zip(output_size, filled, strict=True))
 
 
