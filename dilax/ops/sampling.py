@@ -57,7 +57,8 @@ class Taps:
     @cached_property
     def transpose(self) -> "Taps":
         """For each input sample, which output samples it counts in and how much."""
-        taps, outputs = np.nonzero(self.used)
+        # In the order of the outputs, as a loop over them would add up.
+        outputs, taps = np.nonzero(self.used.T)
         order = np.argsort(self.index[taps, outputs], kind="stable")
         taps, outputs = taps[order], outputs[order]
         inputs = self.index[taps, outputs]

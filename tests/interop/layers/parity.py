@@ -41,9 +41,7 @@ def channel_axis(module, ndim):
     name = type(module).__name__
     if name in ("PixelShuffle", "PixelUnshuffle"):
         return ndim - 3
-    if name.startswith("Upsampl") or name == "Unfold":
-        return 1
-    if not name.endswith("d") or "BatchNorm" in name:
+    if not name[-2].isdigit() or "BatchNorm" in name:
         return 1
     return ndim - 1 - int(name[-2])
 
