@@ -19,7 +19,7 @@ class MaxPool(nnx.Module):
     Args:
         kernel_size: Samples of a window along each spatial axis; its length says how many axes there are.
         stride: Distance between windows; an integer or one for each axis, ``kernel_size`` if None.
-        padding: Samples put at both ends, less than any number; at most half the window.
+        padding: Samples put at both ends, less than any number; at most half of ``kernel_size``.
         dilation: Distance between the samples of a window.
         return_indices: Whether to give the places in the flattened spatial axes too, for :class:`MaxUnpool`.
         ceil_mode: Whether a last window may reach over the end.
@@ -115,7 +115,7 @@ class AvgPool(nnx.Module):
     Args:
         kernel_size: Samples of a window along each spatial axis; its length says how many axes there are.
         stride: Distance between windows; an integer or one for each axis, ``kernel_size`` if None.
-        padding: Zeros at both ends, at most half the window.
+        padding: Zeros at both ends, at most half of ``kernel_size``.
         ceil_mode: Whether a last window may reach over the end.
         count_include_pad: Whether the padding's zeros count.
         divisor_override: What to divide each window's sum by instead of its count.

@@ -90,16 +90,18 @@ def _is_integer(value: Any) -> bool:
 
 
 def _check_reach(x: jax.Array, place: int, pair: tuple[int, int], length: int, mode: str) -> None:
-    reach = {"constant": None, "reflect": length - 1, "replicate": None, "circular": length}[mode]
-    if reach is not None and max(pair) > max(reach, 0):
-        raise ArgumentError(
-            "pad", "padding", pair, f"reaches too far on spatial axis {place} of {x.shape}: "
-            f"{mode!r} has {max(reach, 0)} samples to take there", "pass less",
-        )  # fmt: skip
+    left = length - max(-pair[0], 0) - max(-pair[1], 0)
     least = 0 if mode == "constant" else 1
-    if length + sum(pair) < least or (mode != "constant" and length < 1):
+    if length < least or length + sum(pair) < least or (mode == "constant" and left < 0):
         raise ArgumentError(
             "pad", "padding", pair, f"leaves nothing of spatial axis {place} of {x.shape}", "crop less"
+        )  # fmt: skip
+    reach = {"reflect": length - 1, "circular": max(left, 0)}.get(mode)
+    if reach is not None and max(*pair, 0) > reach:
+        raise ArgumentError(
+            "pad", "padding", pair,
+            f"reaches too far on spatial axis {place} of {x.shape}: {mode!r} has {reach} samples to take there",
+            "pass less",
         )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def max_pool(
         x: ``(N, *spatial, C)`` with 1 to 3 spatial axes.
         kernel_size: Samples of a window; an integer or one for each axis.
         stride: Distance between windows; ``kernel_size`` if None.
-        padding: Samples put at both ends, less than any number; at most half the window.
+        padding: Samples put at both ends, less than any number; at most half of ``kernel_size``.
         dilation: Distance between the samples of a window.
         ceil_mode: Whether a last window may reach over the end.
         return_indices: Whether to give the places too.
@@ -77,7 +77,7 @@ def avg_pool(
         x: Floating ``(N, *spatial, C)`` with 1 to 3 spatial axes.
         kernel_size: Samples of a window; an integer or one for each axis.
         stride: Distance between windows; ``kernel_size`` if None.
-        padding: Zeros at both ends, at most half the window.
+        padding: Zeros at both ends, at most half of ``kernel_size``.
         ceil_mode: Whether a last window may reach over the end; what lies beyond the padding does not count.
         count_include_pad: Whether the padding's zeros count.
         divisor_override: What to divide each window's sum by instead of its count.
@@ -94,6 +94,10 @@ def avg_pool(
     check_floating("avg_pool", x)
     check_divisor("avg_pool", divisor_override)
     sizes, steps, pads, _ = resolve_windows("avg_pool", axes, kernel_size, stride, padding, 1)
+    if axes == 3 and any(length < size for length, size in zip(x.shape[1:-1], sizes, strict=True)):
+        raise ArgumentError(  # a rule that PyTorch has for volumes alone
+            "avg_pool", "x", x.shape, f"is smaller than a window of {sizes}", "pass a larger volume"
+        )
     taps, counts = [], []
     for axis, (size, step, ends) in enumerate(zip(sizes, steps, pads, strict=True)):
         windows = sliding("avg_pool", x.shape, axis + 1, taps=size, stride=step, padding=ends, ceil_mode=ceil_mode)
@@ -249,11 +253,10 @@ def resolve_windows(
     steps = sizes if stride is None else per_axis(function, "stride", stride, axes=axes)
     pads = per_axis(function, "padding", padding, axes=axes, least=0)
     rates = per_axis(function, "dilation", dilation, axes=axes)
-    for size, ends, rate in zip(sizes, pads, rates, strict=True):
-        window = rate * (size - 1) + 1
-        if ends > window // 2:
+    for size, ends in zip(sizes, pads, strict=True):
+        if ends > size // 2:
             raise ArgumentError(
-                function, "padding", padding, f"is more than half a window of {window}", "pass less padding"
+                function, "padding", padding, f"is more than half of kernel_size={size}", "pass less padding"
             )
     return sizes, steps, pads, rates
 

@@ -30,7 +30,8 @@ def test_padding(module):
 @settings(deadline=None)
 def test_every_pad(data, axes, kind):
     size = data.draw(st.tuples(*[st.integers(3, 5)] * axes))
-    reach = -1 if kind == "Reflection" else 0
+    # Beyond these PyTorch raises, or wraps what it has not written yet.
+    reach = 0 if kind == "Replication" else -1
     ends = [data.draw(st.integers(-1, length + reach)) for length in reversed(size) for _ in range(2)]
     batch = data.draw(st.sampled_from([(), (2,)]))
     check(getattr(torch.nn, f"{kind}Pad{axes}d")(tuple(ends)), RNG.normal(size=(*batch, 3, *size)))
