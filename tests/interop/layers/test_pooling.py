@@ -69,7 +69,7 @@ def equals_torch(module, x):
     theirs[0].backward(torch.tensor(weights))
     with jax.enable_x64(True):
         layer = interop.from_torch(module)
-        ours, pull = jax.vjp(layer, jnp.asarray(np.moveaxis(x, 1, -1)))
+        ours, pull = jax.vjp(jax.jit(layer), jnp.asarray(np.moveaxis(x, 1, -1)))
         found = ours if isinstance(ours, tuple) else (ours,)
         cotangent = jnp.asarray(np.moveaxis(weights, 1, -1))
         slopes = pull((cotangent, np.zeros(found[1].shape, jax.dtypes.float0)) if len(found) > 1 else cotangent)
@@ -86,7 +86,6 @@ def equals_torch(module, x):
         torch.nn.MaxPool2d(3, stride=2, padding=1, return_indices=True),
         torch.nn.MaxPool2d((20, 2), stride=1, padding=(3, 0), return_indices=True),
         torch.nn.AdaptiveMaxPool2d((4, 3), return_indices=True),
-        torch.nn.AdaptiveMaxPool2d((1, 2), return_indices=True),
     ],
     ids=str,
 )
