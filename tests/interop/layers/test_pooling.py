@@ -128,6 +128,8 @@ def test_every_window(data, axes, kind):
             options["divisor_override"] = data.draw(st.sampled_from([None, 3]))
     else:
         options["norm_type"], x = data.draw(st.sampled_from([1, 2, 3, 1.5])), np.abs(x) + 0.1
+        if axes == 1:  # PyTorch takes no tuple here
+            (kernel_size,) = kernel_size
     equals_torch(getattr(torch.nn, f"{kind}Pool{axes}d")(kernel_size=kernel_size, **options), x)
 
 
