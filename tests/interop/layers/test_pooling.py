@@ -111,8 +111,9 @@ def test_every_window(data, axes, kind):
     kernel_size, stride = each(data, axes, 1, 4), each(data, axes, 1, 3)
     dilation = each(data, axes, 1, 2) if kind == "Max" else (1,) * axes
     padding = tuple(data.draw(st.integers(0, taps // 2)) for taps in kernel_size)
+    # Where dilation steps over a whole axis, PyTorch sends the gradient outside the window.
     size = tuple(
-        max(rate * (taps - 1) + 1 + data.draw(st.integers(0, 4)) - (0 if kind == "LP" else 2 * ends), 1)
+        max(rate * (taps - 1) + 1 + data.draw(st.integers(0, 4)) - (0 if kind == "LP" else 2 * ends), rate)
         for taps, rate, ends in zip(kernel_size, dilation, padding, strict=True)
     )
     options = {"stride": stride, "ceil_mode": data.draw(st.booleans())}
