@@ -7,6 +7,7 @@ from .layout import ChannelsLast as ChannelsLast
 from .layout import Layout as Layout
 from .layout import OutputsLast as OutputsLast
 from .layout import Same as Same
+from .layout import TransposedChannelsLast as TransposedChannelsLast
 from .layout import Unrolled as Unrolled
 from .registry import RULES as RULES
 from .registry import TORCH_RULES as TORCH_RULES

@@ -86,3 +86,30 @@ class Unrolled:
 
     def torch_shape(self, flax_shape: Shape) -> Shape:
         return (math.prod(flax_shape),)
+
+
+@dataclass(frozen=True)
+class TransposedChannelsLast:
+    """``(in, out / groups, *kernel_size)`` in PyTorch, ``(*kernel_size, in / groups, out)`` in Flax.
+
+    Attributes:
+        groups: Groups of channels. Each holds its own share of both channel axes, so they must be split first.
+    """
+
+    groups: int
+
+    def to_flax(self, array: Array) -> Array:
+        c_in, c_group, *kernel_size = array.shape
+        parts = array.reshape(self.groups, c_in // self.groups, c_group, *kernel_size)
+        parts = np.moveaxis(parts, (1, 0, 2), (-3, -2, -1))
+        return parts.reshape(*kernel_size, c_in // self.groups, self.groups * c_group)
+
+    def to_torch(self, array: Array) -> Array:
+        *kernel_size, c_group, c_out = array.shape
+        parts = array.reshape(*kernel_size, c_group, self.groups, c_out // self.groups)
+        parts = np.moveaxis(parts, (-3, -2, -1), (1, 0, 2))
+        return parts.reshape(self.groups * c_group, c_out // self.groups, *kernel_size)
+
+    def torch_shape(self, flax_shape: Shape) -> Shape:
+        *kernel_size, c_group, c_out = flax_shape
+        return (c_group * self.groups, c_out // self.groups, *kernel_size)

@@ -2,7 +2,19 @@
 
 from typing import Any
 
-from . import activation, attention, convolution, dropout, linear, normalization, recurrent
+from . import (
+    activation,
+    attention,
+    convolution,
+    dropout,
+    linear,
+    normalization,
+    padding,
+    pooling,
+    recurrent,
+    resizing,
+    shuffling,
+)
 from .rule import Rule
 
 _RULES = (
@@ -13,6 +25,10 @@ _RULES = (
     *linear.RULES,
     *recurrent.RULES,
     *attention.RULES,
+    *padding.RULES,
+    *pooling.RULES,
+    *resizing.RULES,
+    *shuffling.RULES,
 )
 
 #: Rules by Flax layer.

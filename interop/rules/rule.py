@@ -19,12 +19,14 @@ class ArrayRule:
         flax_name: Name of the Flax attribute.
         layout: How the numbers are arranged.
         torch_dtype: Dtype in PyTorch where it is not the Flax array's own.
+        layout_of: Gives the layout where it depends on the Flax layer, such as on its groups.
     """
 
     torch_name: str
     flax_name: str
     layout: Layout = field(default_factory=Same)
     torch_dtype: np.dtype[Any] | None = None
+    layout_of: Callable[[Any], Layout] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Go through a Flax model in PyTorch's order and say which key belongs to which array."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flax import nnx
@@ -67,6 +67,7 @@ def entries(model: nnx.Module) -> list[Entry]:
         computed: list[Entry] = []
         for array in _arrays(module, held):
             value = held.pop(array.flax_name)
+            array = replace(array, layout=array.layout_of(module)) if array.layout_of else array
             if isinstance(value, nnx.Variable):
                 found.append(Entry(_join(path, array.torch_name), value, array))
             else:

@@ -43,7 +43,9 @@ def randomized(module):
 def channel_axis(module, ndim):
     """Where PyTorch has a layer's channels, in an array of ``ndim`` axes."""
     name = layer_type(module).__name__
-    if not name.endswith("d") or "BatchNorm" in name:
+    if name in ("PixelShuffle", "PixelUnshuffle"):
+        return ndim - 3
+    if not name[-2].isdigit() or "BatchNorm" in name:
         return 1
     return ndim - 1 - int(name[-2])
 

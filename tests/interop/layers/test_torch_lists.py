@@ -3,6 +3,7 @@
 ``pytest -s`` prints what was eligible, what passed, and what was left out, by name and with the reason.
 """
 
+import inspect
 import warnings
 from collections import Counter
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 import interop
+from dilax.ops import interpolate
 from interop.rules import TORCH_RULES
 
 from .parity import FLOAT64, randomized, to_ours
@@ -27,6 +29,10 @@ LEFT_OUT: list[tuple] = [
             "InstanceNorm" in type(module).__name__ and inputs[0].ndim == int(type(module).__name__[-2]) + 1
         ),
         "the number of axes, which would tell a sample from a batch, is not known",
+    ),
+    (
+        lambda module, inputs: isinstance(module, torch.nn.Fold) and inputs[0].ndim == 2,
+        "without a batch its output has as many axes as a batch of inputs; test_shuffling.py has it",
     ),
 ]
 
@@ -66,8 +72,10 @@ def _assert_equal(module, ours, theirs):
     else:
         expected = to_ours(module, theirs.detach().numpy())
         assert ours.shape == expected.shape
-        scale = np.abs(expected).max(initial=0)
-        assert np.abs(np.asarray(ours) - expected).max(initial=0) <= FLOAT64 * max(scale, 1e-3)
+        nan = np.isnan(expected)
+        np.testing.assert_array_equal(np.isnan(ours), nan)
+        scale = np.abs(expected).max(initial=0, where=~nan)
+        assert np.abs(np.asarray(ours) - expected).max(initial=0, where=~nan) <= FLOAT64 * max(scale, 1e-3)
 
 
 def from_module_db():
@@ -93,18 +101,49 @@ def from_module_db():
 def from_new_module_tests():
     """The same of ``get_new_module_tests``."""
     for test in common_nn.get_new_module_tests():
+        torch.manual_seed(1)
         name = test.get("module_name")
+        if name is None:  # entries with a constructor are named after what it makes
+            module = test["constructor"]()
+            name = type(module).__name__
+        elif name in TORCH_RULES:
+            module = getattr(torch.nn, name)(*test.get("constructor_args", ()))
         if name not in TORCH_RULES:
             continue
-        torch.manual_seed(1)
-        module = getattr(torch.nn, name)(*test.get("constructor_args", ())).double()
+        module = module.double()
         if "input_fn" in test:
             args = test["input_fn"]()
         else:
             args = test["input"] if "input" in test else torch.randn(test["input_size"], dtype=torch.float64)
         args = args if isinstance(args, tuple) else (args,)
         args = tuple(x.double() if x.is_floating_point() else x for x in args)
-        yield f"new_module_tests {name} {test.get('desc', '')}".strip(), module, args, {}
+        label = test.get("fullname") or f"{name} {test.get('desc', '')}".strip()
+        yield f"new_module_tests {label}", module, args, {}
+
+
+def functions_from_new_module_tests():
+    """``(name, options, x)`` for every entry that wraps ``torch.nn.functional.interpolate``."""
+    for test in common_nn.get_new_module_tests():
+        if not test.get("fullname", "").startswith("interpolate_"):
+            continue
+        torch.manual_seed(1)
+        options = inspect.getclosurevars(test["constructor"]().forward).nonlocals["kwargs"]
+        x = test["input"] if "input" in test else torch.randn(test["input_size"], dtype=torch.float64)
+        yield test["fullname"], options, x.double()
+
+
+def test_every_interpolation_agrees():
+    names = []
+    with warnings.catch_warnings(), jax.enable_x64(True):
+        warnings.simplefilter("ignore")
+        for name, options, x in functions_from_new_module_tests():
+            names.append(name)
+            theirs = torch.nn.functional.interpolate(x, **options).movedim(1, -1).numpy()
+            ours = np.asarray(interpolate(jnp.asarray(x.movedim(1, -1).numpy()), **options))
+            assert ours.shape == theirs.shape, name
+            assert np.abs(ours - theirs).max(initial=0) <= FLOAT64 * np.abs(theirs).max(initial=1e-3), name
+    print(f"\nget_new_module_tests: {len(names)} samples of interpolate passed")
+    assert names
 
 
 @pytest.mark.parametrize("source", [from_module_db, from_new_module_tests])
