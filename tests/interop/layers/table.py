@@ -32,7 +32,7 @@ are `dilax.nn.Sequential`, `nnx.List` and `nnx.Dict`.
 
 def page() -> str:
     """The whole page."""
-    parity = _tested("parity")
+    parity = _tested()
     listed = _listed()
     masks = set(re.findall(r"nn\.(\w+)", (HERE.parents[1] / "dilax" / "nn" / "test_dropout.py").read_text()))
     rows = []
@@ -44,12 +44,15 @@ def page() -> str:
     return HEAD + "".join(sorted(rows))
 
 
-def _tested(function: str) -> set[str]:
+def _tested() -> set[str]:
     """Names of torch layers in the tests that compare everything."""
-    sources = [
-        path.read_text() for path in HERE.glob("test_*.py") if f"from .{function} import check" in path.read_text()
-    ]
-    return {name for source in sources for name in re.findall(r"(?:nn\.|class )(\w+)\(", source)}
+    sources = [path.read_text() for path in HERE.glob("test_*.py")]
+    return {
+        name
+        for source in sources
+        if re.search(r"^from \.parity import .*\bcheck\b", source, re.MULTILINE)
+        for name in re.findall(r"(?:nn\.|class )(\w+)\(", source)
+    }
 
 
 def _listed() -> set[str]:
