@@ -1,6 +1,13 @@
 """What can be wrong inside a file, before the file's name is known to the one who notices."""
 
 
+def printable(text: str) -> str:
+    """``text`` with control characters spelled out: a file may name things by what a terminal obeys."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 class Fault(Exception):
     """A reason why a file cannot be used, with the byte where it was noticed.
 
