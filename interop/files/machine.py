@@ -9,15 +9,17 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from .budget import Budget
 from .faults import Exceeded, Fault, Forbidden, Malformed
-from .limits import Limits
-from .values import Device, DType, Global, PickledObject
+from .tensors import LazyTensor
+from .values import Global, PickledObject
 
 # Calls what a name stands for; takes the arguments and gives the value.
 Builder = Callable[..., Any]
 
-_ATOMS = (str, int, float, bool, bytes, complex, type(None), Global, DType, Device)
 _LONG_BYTES = 1024
+# What a value that holds others counts for: it takes as much more memory than a number.
+_CONTAINER = 8
 
 
 class Pending(ABC):
@@ -36,8 +38,7 @@ class Machine:
         builders: What a dotted name stands for when a pickle calls it.
         values: What a dotted name stands for when a pickle only names it; other names stay :class:`Global`.
         persistent: Gives the value for a persistent id.
-        limits: Bounds on text, whole numbers and the count of values.
-        position: Where the first pickle begins.
+        budget: What the file may cost.
     """
 
     def __init__(
@@ -47,16 +48,15 @@ class Machine:
         builders: dict[str, Builder],
         values: dict[str, Any],
         persistent: Callable[[Any], Any],
-        limits: Limits,
-        position: int = 0,
+        budget: Budget,
     ) -> None:
-        self.position = position
+        self.position = 0
         self._data = data
         self._builders = builders
         self._values = values
         self._persistent = persistent
-        self._limits = limits
-        self._objects = 0
+        self.budget = budget
+        self._limits = budget.limits
         self._start()
 
     def _start(self) -> None:
@@ -88,9 +88,7 @@ class Machine:
                 if handler is None:
                     raise self._unknown(code, at)
                 handler(self)
-                self._objects += 1
-                if self._objects > self._limits.objects:
-                    raise Exceeded(f"holds a pickle of more than {self._limits.objects:,} values", at)
+                self.budget.values(_WEIGHTS[code])
         except Fault as fault:
             if fault.offset is None:
                 fault.offset = at
@@ -160,7 +158,11 @@ class Machine:
         builder = self._builders.get(str(called))
         if builder is None:
             raise Forbidden(f"asks to run {called}")
-        return builder(*args)
+        self.budget.arguments(args)
+        value = builder(*args)
+        if isinstance(value, LazyTensor):
+            self.budget.tensor(value)
+        return value
 
     def _new_object(self, keywords: Any = None) -> None:
         args = self._stack.pop()
@@ -178,6 +180,7 @@ class Machine:
         if isinstance(target, PickledObject):
             target.state = state
         elif isinstance(target, Pending):
+            self.budget.arguments(state)
             self._stack[-1] = target.build(state)
             for key in self._pending.pop(id(target), ()):
                 self._memo[key] = self._stack[-1]
@@ -193,7 +196,7 @@ class Machine:
         if not isinstance(held, dict) or len(pairs) % 2:
             raise Malformed("puts pairs into something that is no dictionary")
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            held[_checked_key(key)] = value
+            held[self.budget.key(key)] = value
 
     def _append(self, values: list[Any]) -> None:
         target = self._stack[-1]
@@ -207,7 +210,7 @@ class Machine:
         if isinstance(target, PickledObject):
             target.elements.extend(values)
         elif type(target) is set:
-            target.update(_checked_key(value) for value in values)
+            target.update(map(self.budget.key, values))
         else:
             raise Malformed("adds to something that is no set")
 
@@ -228,20 +231,12 @@ class Machine:
         return values
 
 
-def _checked_key(key: Any) -> Any:
-    # Hashing a nested tuple recurses in C without a check, so a deep one would end the process.
-    atoms = key if isinstance(key, tuple) else (key,)
-    if not all(isinstance(atom, _ATOMS) for atom in atoms):
-        raise Malformed(f"uses a value of type {type(key).__name__} as a key")
-    return key
+def _frozen(m: Machine, values: list[Any]) -> frozenset[Any]:
+    return frozenset(map(m.budget.key, values))
 
 
-def _frozen(values: list[Any]) -> frozenset[Any]:
-    return frozenset(_checked_key(value) for value in values)
-
-
-def _dictionary(pairs: list[Any]) -> dict[Any, Any]:
-    return {_checked_key(key): value for key, value in zip(pairs[::2], pairs[1::2], strict=True)}
+def _dictionary(m: Machine, pairs: list[Any]) -> dict[Any, Any]:
+    return {m.budget.key(key): value for key, value in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
 def _stack_global(m: Machine) -> None:
@@ -313,15 +308,22 @@ def _handlers() -> list[Callable[[Machine], None] | None]:
         0x51: lambda m: m._stack.append(m._persistent(m._stack.pop())),
     }
 
-    def from_mark(make: Callable[[list[Any]], Any]) -> Callable[[Machine], None]:
+    def from_mark(make: Callable[[Machine, list[Any]], Any]) -> Callable[[Machine], None]:
         def handler(m: Machine) -> None:
             values = m._pop_mark()
-            m._stack.append(make(values))
+            m._stack.append(make(m, values))
 
         return handler
 
-    table |= {0x74: from_mark(tuple), 0x6C: from_mark(list), 0x64: from_mark(_dictionary), 0x91: from_mark(_frozen)}
+    table |= {
+        0x74: from_mark(lambda m, values: tuple(values)),
+        0x6C: from_mark(lambda m, values: values),
+        0x64: from_mark(_dictionary),
+        0x91: from_mark(_frozen),
+    }
     return [table.get(code) for code in range(256)]
 
 
 _HANDLERS = _handlers()
+# (, ), NEWOBJ, REDUCE, PERSID, SET, FROZENSET, [, }, tuples, lists, dictionaries
+_WEIGHTS = [_CONTAINER if code in b"(\x81\x92RQ\x8f\x91]}\x85\x86\x87tldb" else 1 for code in range(256)]

@@ -78,12 +78,12 @@ class LazyTensor:
 
     def __post_init__(self) -> None:
         counts = (*self.shape, *self.strides, self.offset)
-        if len(self.shape) != len(self.strides):
-            raise Malformed(f"holds a tensor of shape {self.shape} with {len(self.strides)} strides")
-        if any(type(count) is not int or not 0 <= count < 2**62 for count in counts):
-            raise Malformed("holds a tensor with a shape, stride or offset that is no count")
         if len(self.shape) > 32:
             raise Malformed(f"holds a tensor of {len(self.shape)} axes")
+        if len(self.shape) != len(self.strides):
+            raise Malformed(f"holds a tensor of {len(self.shape)} axes with {len(self.strides)} strides")
+        if any(type(count) is not int or not 0 <= count < 2**62 for count in counts):
+            raise Malformed("holds a tensor with a shape, stride or offset that is no count")
         if self.size and prod(self.shape) * self.dtype.itemsize >= 2**62:
             raise Malformed(f"holds a tensor of the impossible shape {self.shape}")
         if self.size and self._end * self.dtype.itemsize > self.storage.nbytes:

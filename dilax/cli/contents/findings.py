@@ -3,12 +3,14 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any
 
 from interop.files.faults import printable
 
-# How much of a plain value is shown.
+# How much of a plain value is shown, and how much of it JSON holds.
 _ITEMS, _LETTERS, _LEVELS = 8, 200, 3
+_ITEMS_IN_JSON, _LETTERS_IN_JSON, _LEVELS_IN_JSON = 1000, 10_000, 8
 
 
 @dataclass(frozen=True)
@@ -79,27 +81,44 @@ class Findings:
         return {**asdict(self), "arrays": arrays, "totals": totals}
 
 
-def jsonable(value: Any, level: int = 0) -> Any:
-    """``value`` as JSON can hold it, with a bounded size: a file may hold a list of a million lists of itself."""
+def jsonable(value: Any) -> Any:
+    """``value`` as JSON can hold it; what is large becomes text, for a list may be endless that holds others twice."""
     if value is None or type(value) in (bool, int):
         return value if value is None or abs(value) < 2**63 else brief(value)
     if type(value) is float:
         return value if math.isfinite(value) else str(value)
     if isinstance(value, str):
-        return value[:10_000]
-    if isinstance(value, list | tuple) and level < _LEVELS and len(value) <= 1000 // 10**level:
-        return [jsonable(element, level + 1) for element in value]
-    if isinstance(value, Mapping) and level < _LEVELS and len(value) <= 1000 // 10**level:
-        return {str_key(key): jsonable(element, level + 1) for key, element in value.items()}
+        return value[:_LETTERS_IN_JSON]
+    if isinstance(value, list | tuple | Mapping) and _is_small(value):
+        if isinstance(value, Mapping):
+            return {str_key(key): jsonable(element) for key, element in value.items()}
+        return [jsonable(element) for element in value]
     return brief(value)
 
 
-def brief(value: Any, level: int = 0) -> str:
+def _is_small(value: Any) -> bool:
+    pending = [(value, 0)]
+    count = 0
+    while pending:
+        container, depth = pending.pop()
+        count += len(container)
+        if count > _ITEMS_IN_JSON or depth > _LEVELS_IN_JSON:
+            return False
+        elements = container.values() if isinstance(container, Mapping) else container
+        pending += [(element, depth + 1) for element in elements if isinstance(element, list | tuple | Mapping)]
+    return True
+
+
+def brief(value: Any) -> str:
     """``value`` as text of a bounded length."""
+    return _brief(value, 0)
+
+
+def _brief(value: Any, level: int) -> str:
     if isinstance(value, str | bytes):
         return _cut(repr(value[:_LETTERS]), longer=len(value) > _LETTERS)
     if isinstance(value, Mapping | list | tuple | set | frozenset):
-        return _brief_container(value, level)
+        return _cut(_brief_container(value, level))
     if isinstance(value, int) and value.bit_length() > 256:
         return f"a whole number of {value.bit_length()} bits"
     return printable(_cut(repr(value)))
@@ -112,12 +131,11 @@ def _brief_container(value: Any, level: int) -> str:
     if level == _LEVELS:
         return f"{opening}…{closing}"
     shown = []
-    for count, element in enumerate(value):
-        if count == _ITEMS:
-            shown.append(f"… {len(value):,} in all")
-            break
-        text = brief(element, level + 1)
-        shown.append(f"{text}: {brief(value[element], level + 1)}" if isinstance(value, Mapping) else text)
+    for element in islice(value, _ITEMS):
+        text = _brief(element, level + 1)
+        shown.append(f"{text}: {_brief(value[element], level + 1)}" if isinstance(value, Mapping) else text)
+    if len(value) > _ITEMS:
+        shown.append(f"… {len(value):,} in all")
     comma = "," if type(value) is tuple and len(value) == 1 else ""
     return f"{opening}{', '.join(shown)}{comma}{closing}"
 

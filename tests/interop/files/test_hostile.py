@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from dilax.errors import CorruptCheckpoint, DilaxError, FileError, UnsafeCheckpoint
-from interop.files import Limits, read
+from interop.files import LazyTensor, Limits, read, write
+
+from . import hostile
 
 
 def _zip(path, pickled, *, entries=(), compression=zipfile.ZIP_STORED):
@@ -63,7 +65,7 @@ def test_calls_are_refused(tmp_path, name, container, protocol):
     assert not os.path.exists("/tmp/dilax-was-here")
 
 
-PROTO = b"\x80\x02"
+PROTO = hostile.PROTO
 PICKLES = {
     "text of 4 GiB": PROTO + b"X\xff\xff\xff\xff" + b"a",
     "bytes of 2**63": b"\x80\x04\x8e" + struct.pack("<Q", 2**63) + b"a.",
@@ -128,6 +130,106 @@ def test_deep_values_do_not_end_the_process(tmp_path):
     assert isinstance(read(path).root, tuple)
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", hostile.REPEATED)
+def test_work_is_bounded_by_what_a_file_holds(tmp_path, name):
+    path = tmp_path / "hostile.pkl"
+    path.write_bytes(hostile.REPEATED[name])
+    with pytest.raises((UnsafeCheckpoint, CorruptCheckpoint)):
+        read(path)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", hostile.COLLIDING)
+def test_keys_that_collide(tmp_path, name):
+    path = tmp_path / "hostile.pkl"
+    path.write_bytes(hostile.COLLIDING[name])
+    with pytest.raises(UnsafeCheckpoint, match="holds more than 10,000 keys of large numbers"):
+        read(path)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", hostile.LAUGHS)
+def test_values_that_hold_each_other_often(tmp_path, name, capsys):
+    from dilax.cli import main
+
+    path = tmp_path / "laughs.pkl"
+    path.write_bytes(hostile.LAUGHS[name])
+    root = read(path).root
+    assert main(["inspect", str(path)]) == 0
+    assert main(["inspect", str(path), "--json"]) == 0
+    assert len(capsys.readouterr().out) < 100_000
+    with pytest.raises(DilaxError) as caught:
+        write(tmp_path / "new.pth", {"a": root})
+    assert str(caught.value) == (
+        "write: the mapping holds the same lists, tuples or dictionaries more than 1,000,000 times; "
+        "pass arrays in place of them."
+    )
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("place", ["root", "persistent id", "storage", "device", "size", "layout"])
+def test_names_that_are_such_values(tmp_path, place):
+    laughs = hostile.LAUGHS["lists"][2:-1]
+    name = b"".join(b"X" + struct.pack("<I", len(t)) + t for t in (b"storage",))
+    pickled = {
+        "root": b"\x80\x02" + laughs + b".",
+        "persistent id": b"\x80\x02" + laughs + b"Q.",
+        "storage": b"\x80\x02(" + name + b"ctorch\nFloatStorage\n" + laughs + b"NNtQ.",
+        "device": b"\x80\x02ctorch\ndevice\n" + laughs + b"\x85R.",
+        "size": b"\x80\x02ctorch\nSize\n" + laughs + b"\x85R.",
+        "layout": b"\x80\x02ctorch.serialization\n_get_layout\n" + laughs + b"\x85R.",
+    }[place]
+    for path in (_zip(tmp_path / "a.pth", pickled), tmp_path / "b.pkl"):
+        if path.suffix == ".pkl":
+            path.write_bytes(pickled)
+        if place == "root":
+            assert isinstance(read(path).root, list)
+        else:
+            with pytest.raises(CorruptCheckpoint):
+                read(path)
+
+
+@pytest.mark.timeout(20)
+def test_modules_that_share_their_parts_often(tmp_path):
+    path = tmp_path / "modules.pkl"
+    path.write_bytes(hostile.module_laughs())
+    with pytest.raises(UnsafeCheckpoint, match="holds a pickle of more than 100,000 values"):
+        read(path, limits=Limits(objects=100_000))
+    path.write_bytes(b"\x80\x02" + hostile.module([]) + b"q\x000" + hostile.module([b"h\x00"] * 3) + b".")
+    assert dict(read(path)) == {}
+
+
+@pytest.mark.timeout(20)
+def test_tensors_that_repeat_one_number(tmp_path):
+    path = tmp_path / "wide.pth"
+    torch.save({"a": torch.ones(1).expand(2**40)}, path)
+    with pytest.raises(UnsafeCheckpoint, match="holds tensors that exceed the file by more than 4,294,967,296 bytes"):
+        read(path)
+    tensor = read(path, limits=Limits(repeated_bytes=2**43))["a"]
+    assert isinstance(tensor, LazyTensor)
+    assert tensor.numpy()[-1] == 1
+    torch.save([torch.ones(1000).expand(1000, 1000) for _ in range(2000)], path)
+    with pytest.raises(UnsafeCheckpoint, match="exceed the file"):
+        read(path)
+
+
+def test_json_of_many_values(tmp_path):
+    path = tmp_path / "many.safetensors"
+    header = b'{"a":[' + b"[]," * 6_000_000 + b"[]]}"
+    path.write_bytes(_safetensors(header))
+    with pytest.raises(UnsafeCheckpoint, match="has a header of more than 1,000,000 values"):
+        read(path, limits=Limits(objects=1_000_000))
+
+
+def test_names_that_a_terminal_would_obey(tmp_path):
+    path = tmp_path / "named.pkl"
+    path.write_bytes(b"\x80\x04\x8c\x09a\x1b[31m\nb\n\x8c\x01c\x93)R.")
+    with pytest.raises(UnsafeCheckpoint) as caught:
+        read(path)
+    assert r"asks to run a\x1b[31m\nb\n.c (at byte " in str(caught.value)
+
+
 def test_limits_can_be_set_and_are_named(tmp_path):
     path = tmp_path / "many.pkl"
     path.write_bytes(pickle.dumps(list(range(1000)), protocol=2))
@@ -190,6 +292,64 @@ def test_zip_with_one_name_twice(tmp_path):
     with pytest.warns(UserWarning, match="Duplicate"):
         path = _zip(tmp_path / "twice.pth", pickle.dumps({}, 2), entries=[("archive/data.pkl", pickle.dumps(1, 2))])
     with pytest.raises(UnsafeCheckpoint, match="holds two entries named 'archive/data.pkl'"):
+        read(path)
+
+
+def test_zip_with_two_checkpoints(tmp_path):
+    path = _zip(tmp_path / "both.pth", pickle.dumps({}, 2), entries=[("other/data.pkl", pickle.dumps(1, 2))])
+    with pytest.raises(UnsafeCheckpoint, match="holds 2 checkpoints, so that two readers could see two of them"):
+        read(path)
+
+
+def _changed(path, signature, offset, form, value):
+    """Write ``value`` into the last record of the zip archive that has this signature."""
+    raw = bytearray(path.read_bytes())
+    at = raw.rfind(signature) + offset
+    raw[at : at + struct.calcsize(form)] = struct.pack(form, value)
+    path.write_bytes(raw)
+
+
+ZIP_CHANGES = {
+    "directory elsewhere": (b"PK\5\6", 16, "<I", 2**31, "has a directory that ends behind its end record"),
+    "directory longer": (b"PK\5\6", 12, "<I", 2**20, "has a directory that ends behind its end record"),
+    "more entries than there are": (b"PK\5\6", 8, "<HH", None, "has a truncated directory"),
+    "two disks": (b"PK\5\6", 4, "<H", 1, "is one part of a zip archive in several parts"),
+    "comment that is not there": (b"PK\5\6", 20, "<H", 9, "is a zip archive with bytes behind its end"),
+    "encrypted": (b"PK\1\2", 8, "<H", 1, "holds the encrypted entry"),
+    "entry outside": (b"PK\1\2", 42, "<I", 2**30, "outside itself"),
+    "entry too long": (b"PK\1\2", 20, "<II", None, "outside itself"),
+    "name outside": (b"PK\1\2", 28, "<H", 60_000, "has a damaged directory"),
+    "another checksum": (b"PK\1\2", 16, "<I", 5, "in two ways"),
+    "deflated in one header": (b"PK\3\4", 8, "<H", 8, "in two ways"),
+    "another size in one header": (b"PK\3\4", 22, "<I", 5, "in two ways"),
+}
+
+
+@pytest.mark.parametrize("name", ZIP_CHANGES)
+def test_zip_records_that_lie(tmp_path, name):
+    signature, offset, form, value, message = ZIP_CHANGES[name]
+    path = _zip(tmp_path / "lying.pth", pickle.dumps({}, 2), entries=[("archive/version", b"3")])
+    if value is None:
+        for at in range(struct.calcsize(form) // struct.calcsize(form[:2])):
+            _changed(path, signature, offset + at * struct.calcsize(form[:2]), form[:2], 999)
+    else:
+        _changed(path, signature, offset, form, value)
+    with pytest.raises((CorruptCheckpoint, UnsafeCheckpoint), match=message):
+        read(path)
+
+
+def test_zip_entries_that_lie_over_one_another(tmp_path):
+    path = _zip(tmp_path / "over.pth", pickle.dumps({}, 2), entries=[("archive/data/0", b"abcd")])
+    raw = path.read_bytes()
+    inner = raw.index(b"PK\1\2")
+    first = raw[inner : raw.index(b"PK\1\2", inner + 4)]
+    twin = first.replace(b"archive/data.pkl", b"archive/data.pkm")  # its local header bears the other name
+    changed = raw[:inner] + first + twin + raw[inner + len(first) : -22]
+    end = bytearray(raw[-22:])
+    end[8:12] = struct.pack("<HH", 3, 3)
+    end[12:16] = struct.pack("<I", len(changed) - inner)
+    path.write_bytes(changed + end)
+    with pytest.raises((CorruptCheckpoint, UnsafeCheckpoint)):
         read(path)
 
 
