@@ -65,57 +65,11 @@ def test_calls_are_refused(tmp_path, name, container, protocol):
     assert not os.path.exists("/tmp/dilax-was-here")
 
 
-PROTO = hostile.PROTO
-PICKLES = {
-    "text of 4 GiB": PROTO + b"X\xff\xff\xff\xff" + b"a",
-    "bytes of 2**63": b"\x80\x04\x8e" + struct.pack("<Q", 2**63) + b"a.",
-    "bytearray of 2**63": b"\x80\x05\x96" + struct.pack("<Q", 2**63) + b"a.",
-    "long of 2 GiB": PROTO + b"\x8b\xff\xff\xff\x7f" + b"a.",
-    "negative long": PROTO + b"\x8b\xff\xff\xff\xff" + b"a.",
-    "extension code": PROTO + b"\x82\x01.",
-    "out-of-band buffer": b"\x80\x05\x97.",
-    "stack underflow": PROTO + b"R.",
-    "memo of nothing": PROTO + b"h\x05.",
-    "mark without end": PROTO + b"((((.",
-    "values left over": PROTO + b"NN.",
-    "unknown opcode": PROTO + b"\xff.",
-    "text protocol": PROTO + b"I5\n.",
-    "text protocol's call": PROTO + b"(S'true'\nios\nsystem\n.",
-    "protocol 0": b"\x80\x00N.",
-    "protocol 9": b"\x80\x09N.",
-    "no stop": PROTO + b"N",
-    "name without end": PROTO + b"c" + b"a" * 600,
-    "name with no module": PROTO + b"c\nsystem\n.",
-    "call of a text": PROTO + b"X\x01\x00\x00\x00a)R.",
-    "call with a list": PROTO + b"ccollections\nOrderedDict\n]R.",
-    "module-name confusion": PROTO + b"ctorch._utils\n_rebuild_tensor_v2.__globals__\n)R.",
-    "dotted name of an allowed module": PROTO + b"ccollections\nOrderedDict.__init__\n)R.",
-    "allowed name through another module": PROTO + b"cos\nOrderedDict\n)R.",
-    "lambda-like layout": PROTO + b"ctorch._tensor\n_rebuild_from_type_v2\n(cos\nsystem\nN)Nt" + b"R.",
-    "tensor of a tuple": PROTO + b"ctorch._utils\n_rebuild_tensor_v2\n(NK\x00))\x89Nt" + b"R.",
-    "state of a list": PROTO + b"]}X\x01\x00\x00\x00aNsb.",
-    "items of a tuple": PROTO + b")NNs.",
-    "elements of a dictionary": PROTO + b"}Na.",
-    "list as a key": PROTO + b"}]Ns.",
-    "nested tuple as a key": PROTO + b"})" + b"\x85" * 100_000 + b"Ns.",
-    "storage that is none": PROTO + b"(X\x07\x00\x00\x00storageNX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x05tQ.",
-    "storage that is not there": PROTO
-    + b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x009X\x03\x00\x00\x00cpuK\x05tQ.",
-    "complex of a text": PROTO + b"cbuiltins\ncomplex\nX\x02\x00\x00\x001j\x85R.",
-    "bytes of a lookup": PROTO + b"c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.",
-    "NumPy array of objects": PROTO + b"cnumpy\ndtype\nX\x01\x00\x00\x00O\x85R.",
-    "surplus of arguments": PROTO + b"ctorch\nSize\n(NNNtR.",
-    "frozenset of lists": b"\x80\x04(]\x91.",
-    "set of lists": b"\x80\x04\x8f(]\x90.",
-    "not UTF-8": PROTO + b"X\x02\x00\x00\x00\xff\xfe.",
-}
-
-
-@pytest.mark.parametrize("name", PICKLES)
+@pytest.mark.parametrize("name", hostile.PICKLES)
 @pytest.mark.parametrize("container", ["zip", "plain"])
 def test_malformed_and_greedy_pickles(tmp_path, name, container):
     path = tmp_path / "hostile.pth"
-    _zip(path, PICKLES[name]) if container == "zip" else path.write_bytes(PICKLES[name])
+    _zip(path, hostile.PICKLES[name]) if container == "zip" else path.write_bytes(hostile.PICKLES[name])
     with pytest.raises(FileError) as caught:
         read(path)
     assert str(caught.value).startswith(f"read: {str(path)!r} ")
@@ -126,7 +80,7 @@ def test_malformed_and_greedy_pickles(tmp_path, name, container):
 
 def test_deep_values_do_not_end_the_process(tmp_path):
     path = tmp_path / "deep.pkl"
-    path.write_bytes(PROTO + b")" + b"\x85" * 200_000 + b".")
+    path.write_bytes(hostile.PROTO + b")" + b"\x85" * 200_000 + b".")
     assert isinstance(read(path).root, tuple)
 
 
@@ -217,7 +171,7 @@ def test_tensors_that_repeat_one_number(tmp_path):
 def test_json_of_many_values(tmp_path):
     path = tmp_path / "many.safetensors"
     header = b'{"a":[' + b"[]," * 6_000_000 + b"[]]}"
-    path.write_bytes(_safetensors(header))
+    path.write_bytes(hostile.safetensors(header))
     with pytest.raises(UnsafeCheckpoint, match="has a header of more than 1,000,000 values"):
         read(path, limits=Limits(objects=1_000_000))
 
@@ -242,37 +196,10 @@ def test_limits_can_be_set_and_are_named(tmp_path):
     assert str(caught.value) == "Limits: objects=0 is not a positive integer; pass e.g. 1_000_000."
 
 
-def _safetensors(header, body=b""):
-    return struct.pack("<Q", len(header)) + header + body
-
-
-SAFETENSORS = {
-    "overlap": _safetensors(
-        b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}',
-        bytes(6),
-    ),
-    "gap": _safetensors(b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}', bytes(6)),
-    "more at the end": _safetensors(b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}', bytes(5)),
-    "out of bounds": _safetensors(b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}', bytes(3)),
-    "another size": _safetensors(b'{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,4]}}', bytes(4)),
-    "key twice": _safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":1}'),
-    "negative": _safetensors(b'{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,-1]}}'),
-    "backwards": _safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[4,0]}}', bytes(4)),
-    "huge shape": _safetensors(b'{"a":{"dtype":"U8","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,4]}}', bytes(4)),
-    "float shape": _safetensors(b'{"a":{"dtype":"U8","shape":[4.0],"data_offsets":[0,4]}}', bytes(4)),
-    "metadata of numbers": _safetensors(b'{"__metadata__":{"a":1}}'),
-    "deep JSON": _safetensors(b'{"a":' + b"[" * 100_000),
-    "no JSON": _safetensors(b"{nothing here}"),
-    "more keys": _safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}}'),
-    "header longer than the file": struct.pack("<Q", 1000) + b"{}",
-    "header over the cap": struct.pack("<Q", 2**38) + b"{}",
-}
-
-
-@pytest.mark.parametrize("name", SAFETENSORS)
+@pytest.mark.parametrize("name", hostile.SAFETENSORS)
 def test_malformed_safetensors(tmp_path, name):
     path = tmp_path / "hostile.safetensors"
-    path.write_bytes(SAFETENSORS[name])
+    path.write_bytes(hostile.SAFETENSORS[name])
     with pytest.raises((CorruptCheckpoint, UnsafeCheckpoint)) as caught:
         read(path)
     assert str(caught.value).startswith(f"read: {str(path)!r} ")
