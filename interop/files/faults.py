@@ -7,7 +7,7 @@ def printable(text: str) -> str:
     """``text`` with control characters spelled out: a file may name things by what a terminal obeys."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def named(value: Any) -> str:

@@ -18,9 +18,8 @@ def main() -> None:
     """Run until libFuzzer has had enough."""
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
-        target = Target(Path(folder) / "checkpoint")
         found = seeds()
-        target.warm(found)
+        target = Target(Path(folder) / "checkpoint", found)
         corpus = Path(folder) / "corpus"
         corpus.mkdir()
         for number, seed in enumerate(found):

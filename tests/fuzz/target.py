@@ -58,19 +58,14 @@ class Target:
 
     Args:
         path: A file to write, best in memory.
+        seeds: Inputs that are as they should be. The first call reads them, so that all modules are there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, seeds: list[bytes]) -> None:
         self.path = path
+        self.seeds = seeds
         self.modules: set[str] = set()
         self.memory = 0
-
-    def warm(self, seeds: list[bytes]) -> None:
-        """Read files that are as they should be, so that all modules are there that reading needs."""
-        for seed in seeds:
-            self._read(seed)
-        self.modules = set(sys.modules)
-        self.memory = _peak() + MEMORY
 
     def __call__(self, data: bytes) -> None:
         """Read one input.
@@ -78,6 +73,10 @@ class Target:
         Raises:
             RuntimeError: Something happened that must not.
         """
+        if not self.modules:
+            for seed in self.seeds:
+                self._read(seed)
+            self.modules, self.memory = set(sys.modules), _peak() + MEMORY
         self._read(data)
         if len(sys.modules) != len(self.modules):
             raise RuntimeError(f"imported {set(sys.modules) - self.modules}")

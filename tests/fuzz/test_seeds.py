@@ -11,9 +11,8 @@ from .target import Target
 @pytest.mark.parametrize("seed", range(4))
 def test_seeds_and_random_changes(tmp_path, seed):
     generator = random.Random(seed)
-    target = Target(tmp_path / "checkpoint")
     found = seeds()
-    target.warm(found)
+    target = Target(tmp_path / "checkpoint", found)
     for data in found * 4:
         changed = bytearray(data)
         for _ in range(generator.choice((1, 1, 2, 8))):
