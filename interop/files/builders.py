@@ -120,7 +120,7 @@ def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray[Any, np.
     if order not in ("C", "F"):
         raise Malformed("describes a NumPy array in an unknown way")
     array = np.frombuffer(data, dtype) if dtype.itemsize and data else np.empty(0, dtype)
-    return array.reshape(shape, order=order).copy(order="K")
+    return array.reshape(shape, order=order).astype(dtype.newbyteorder("="), order="K")  # always a copy
 
 
 def _finished(value: Any) -> Any:
@@ -135,7 +135,9 @@ def _scalar(dtype: Any, data: Any = None) -> Any:
 
 
 def _bytes(text: Any = "", encoding: Any = "latin1") -> bytes:
-    """``_codecs.encode``: how protocol 2 writes bytes."""
+    """``_codecs.encode``, ``bytes`` and ``bytearray``: how the protocols write bytes."""
+    if type(text) is bytes:
+        return text
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise Malformed("encodes something that is no text")
     return text.encode("latin-1")
@@ -226,7 +228,7 @@ BUILDERS: dict[str, Builder] = {
     **{f"{module}.set": _set for module in ("builtins", "__builtin__")},
     **{f"{module}.complex": _plain(complex, float, int) for module in ("builtins", "__builtin__")},
     **{f"{module}.slice": _plain(slice, int, type(None)) for module in ("builtins", "__builtin__")},
-    **{f"{module}.bytearray": _plain(bytes, bytes) for module in ("builtins", "__builtin__")},
+    **{f"{module}.{name}": _bytes for module in ("builtins", "__builtin__") for name in ("bytes", "bytearray")},
     "_codecs.encode": _bytes,
     # Python 3.13 moved them.
     **{

@@ -84,6 +84,8 @@ class LazyTensor:
             raise Malformed(f"holds a tensor of {len(self.shape)} axes with {len(self.strides)} strides")
         if any(type(count) is not int or not 0 <= count < 2**62 for count in counts):
             raise Malformed("holds a tensor with a shape, stride or offset that is no count")
+        if (self.conjugate and self.dtype.kind != "c") or (self.negative and self.dtype.kind not in "fc"):
+            raise Malformed(f"marks a tensor of dtype {self.dtype} as conjugate or negative")
         if self.size and prod(self.shape) * self.dtype.itemsize >= 2**62:
             raise Malformed(f"holds a tensor of the impossible shape {self.shape}")
         if self.size and self._end * self.dtype.itemsize > self.storage.nbytes:
@@ -124,14 +126,14 @@ class LazyTensor:
         flat = np.frombuffer(stored, np.uint8)
         if self.storage.swap:
             part = item // 2 if self.dtype.kind == "c" else item
-            flat = flat.reshape(-1, part)[:, ::-1].reshape(-1)
+            flat = np.ascontiguousarray(flat.reshape(-1, part)[:, ::-1]).reshape(-1)
         if flat.ctypes.data % self.dtype.alignment:
             flat = flat.copy()
         array: NDArray[Any] = np.ndarray(self.shape, self.dtype, flat, strides=[step * item for step in self.strides])
         array.flags.writeable = False
         if self.conjugate:
-            array = array.conj()
-        return -array if self.negative else array
+            array = np.asarray(array.conj())  # of an array without axes NumPy makes a number
+        return np.asarray(-array) if self.negative else array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         array = self.numpy()

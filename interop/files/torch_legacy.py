@@ -70,13 +70,17 @@ class _Storages:
             raise Malformed(f"refers to a part of the storage {named(whole.key)} that ends outside it")
         return self.parts.setdefault((key, whole.key, begin, nbytes), LateStorage(key, nbytes))
 
-    def place(self, data: memoryview, position: int, keys: Any, *, little: bool) -> None:
-        """Give all of them their bytes, which begin at ``position`` in the order of ``keys``."""
+    def place(self, data: memoryview, position: int, keys: Any) -> None:
+        """Give all of them their bytes, which begin at ``position`` in the order of ``keys``.
+
+        They are little-endian whatever the machine that wrote them: PyTorch turned them (``writeFileRaw`` of
+        ``torch/csrc/serialization.cpp``), and does not look at the byte order that the file states.
+        """
         if type(keys) is not list or any(type(key) is not str for key in keys):
             raise Malformed("lists its storages in an unknown way", position)
         if len(keys) != len(self.known) or set(keys) != set(self.known):
             raise Malformed("lists other storages than it refers to", position)
-        _place(data, position, keys, self.known, little=little)
+        _place(data, position, keys, self.known)
         for (_, key, begin, nbytes), part in self.parts.items():
             whole = self.known[key][0]
             part.place(whole.bytes()[begin : begin + nbytes], swap=whole.swap)
@@ -109,7 +113,7 @@ def read_torch_legacy(data: memoryview, budget: Budget, *, nested: bool = False)
     if type(system) is not dict or type(system.get("little_endian")) is not bool:
         raise Malformed("does not say its byte order", machine.position)
     root, keys = machine.load(), machine.load()
-    storages.place(data, machine.position, keys, little=system["little_endian"])
+    storages.place(data, machine.position, keys)
     return root, True
 
 
@@ -126,21 +130,18 @@ def _load_from_bytes(budget: Budget, data: Any) -> Any:
     return root
 
 
-def _place(
-    data: memoryview, position: int, keys: list[str], storages: dict[str, tuple[LateStorage, Any]], *, little: bool
-) -> None:
-    swap = little != (sys.byteorder == "little")
+def _place(data: memoryview, position: int, keys: list[str], storages: dict[str, tuple[LateStorage, Any]]) -> None:
     for key in keys:
         storage, dtype = storages[key]
         if position + 8 > len(data):
             raise Malformed(f"ends before the storage {named(key)}: it is truncated", position)
-        (count,) = struct.unpack("<q" if little else ">q", data[position : position + 8])
+        (count,) = struct.unpack("<q", data[position : position + 8])
         position += 8
         if count * dtype.itemsize != storage.nbytes:
             raise Malformed(f"describes the storage {named(key)} in two ways", position)
         if position + storage.nbytes > len(data):
             raise Malformed(f"ends inside the storage {named(key)}: it is truncated", position)
-        storage.place(data[position : position + storage.nbytes], swap=swap)
+        storage.place(data[position : position + storage.nbytes], swap=sys.byteorder == "big")
         position += storage.nbytes
     if position != len(data):
         raise Malformed("goes on behind its last storage", position)

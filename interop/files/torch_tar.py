@@ -11,6 +11,7 @@ from .faults import Exceeded, Malformed, OtherKind, named
 from .limits import Limits
 from .machine import Machine
 from .tensors import LazyTensor, Storage
+from .values import Global
 
 _MEMBERS = ("storages", "tensors", "pickle")
 _BLOCK = 512
@@ -119,8 +120,8 @@ def _tensors(data: memoryview, storages: dict[str, TypedStorage], budget: Budget
         described = machine.load()
         if type(described) is not tuple or len(described) != 3:
             raise Malformed("describes a tensor in an unknown way")
-        key, root, _ = described
-        storage, dtype = _known(storages, root)
+        key, root, cls = described
+        storage, dtype = _empty(cls) if root is None else _known(storages, root)
         axes, _ = _unpack(machine, data, "<ii")  # 64 bits, of which PyTorch uses the lower half
         if not 0 <= axes <= 32:
             raise Malformed(f"holds a tensor of {axes} axes")
@@ -129,6 +130,12 @@ def _tensors(data: memoryview, storages: dict[str, TypedStorage], budget: Budget
         tensors[_key(key)] = LazyTensor(storage, shape, dtype, strides, offset)
         budget.tensor(tensors[_key(key)])
     return tensors
+
+
+def _empty(cls: Any) -> TypedStorage:
+    """What a tensor without numbers has for a storage."""
+    name = cls.name.removesuffix("Tensor") + "Storage" if isinstance(cls, Global) else ""
+    return Storage(memoryview(b""), "none"), storage_dtype(storage_class(Global("torch", name)))
 
 
 def _known(storages: dict[str, TypedStorage], key: Any) -> TypedStorage:
