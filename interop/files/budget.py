@@ -12,6 +12,7 @@ _RANDOMLY_HASHED = (str, bytes, Global, DType, Device, bool, type(None))
 _DEPTH = 3
 # What an element of a call's argument counts for: builders look at each several times.
 _ARGUMENT = 8
+_SIZED = (str, bytes, tuple, list, dict)
 
 
 class Budget:
@@ -24,28 +25,32 @@ class Budget:
 
     def __init__(self, limits: Limits, file_bytes: int) -> None:
         self.limits = limits
-        self._objects = limits.objects
+        #: Values that may still come; the machine counts it down by itself, which is faster.
+        self.objects = limits.objects
         self._text_bytes = limits.pickle_bytes
         self._number_keys = limits.number_keys
         self._tensor_bytes = file_bytes + limits.repeated_bytes
 
     def values(self, count: int) -> None:
         """``count`` more values."""
-        self._objects -= count
-        if self._objects < 0:
+        self.objects -= count
+        if self.objects < 0:
             raise Exceeded(f"holds a pickle of more than {self.limits.objects:,} values")
 
-    def arguments(self, value: Any, depth: int = 0) -> None:
+    def arguments(self, values: Any, depth: int = 0) -> None:
         """What a builder is going to look through: a pickle may hand one long list or text to it again and again."""
-        if isinstance(value, str | bytes):
-            self._text_bytes -= len(value)
-            if self._text_bytes < 0:
-                raise Exceeded(f"turns more than {self.limits.pickle_bytes:,} bytes of text into values")
-        elif isinstance(value, tuple | list | dict):
-            self.values(_ARGUMENT * len(value))
-            if depth < _DEPTH and isinstance(value, tuple):
-                for element in value:
-                    self.arguments(element, depth + 1)
+        self.values(_ARGUMENT * len(values))
+        for value in values:
+            if not isinstance(value, _SIZED):
+                continue
+            if isinstance(value, str | bytes):
+                self._text_bytes -= len(value)
+            elif isinstance(value, tuple) and depth < _DEPTH:
+                self.arguments(value, depth + 1)
+            else:
+                self.values(_ARGUMENT * len(value))
+        if self._text_bytes < 0:
+            raise Exceeded(f"turns more than {self.limits.pickle_bytes:,} bytes of text into values")
 
     def key(self, key: Any) -> Any:
         """``key``, if it can be one and its hash is cheap and random.

@@ -18,6 +18,7 @@ from .values import Global, PickledObject
 Builder = Callable[..., Any]
 
 _LONG_BYTES = 1024
+_U8, _U16, _U32, _U64, _I32, _DOUBLE = map(struct.Struct, ("<B", "<H", "<I", "<Q", "<i", ">d"))
 # What a value that holds others counts for: it takes as much more memory than a number.
 _CONTAINER = 8
 
@@ -68,7 +69,7 @@ class Machine:
     def load(self) -> Any:
         """The value of the next pickle; :attr:`position` is then behind it."""
         self._start()
-        begin = self.position
+        begin, budget = self.position, self.budget
         end = min(len(self._data), begin + self._limits.pickle_bytes)
         try:
             while True:
@@ -88,7 +89,9 @@ class Machine:
                 if handler is None:
                     raise self._unknown(code, at)
                 handler(self)
-                self.budget.values(_WEIGHTS[code])
+                budget.objects -= _WEIGHTS[code]
+                if budget.objects < 0:
+                    budget.values(0)
         except Fault as fault:
             if fault.offset is None:
                 fault.offset = at
@@ -112,10 +115,16 @@ class Machine:
         self.position = begin + count
         return self._data[begin : self.position]
 
-    def _number(self, form: str) -> Any:
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
+    def _number(self, form: struct.Struct) -> Any:
+        at = self.position
+        self.position = at + form.size
+        return form.unpack_from(self._data, at)[0]
 
-    def _text_bytes(self, form: str) -> memoryview:
+    def _byte(self) -> int:
+        self.position += 1
+        return self._data[self.position - 1]
+
+    def _text_bytes(self, form: struct.Struct) -> memoryview:
         count = self._number(form)
         if count > self._limits.text_bytes:
             raise Exceeded(f"asks for a text of {count:,} bytes, more than {self._limits.text_bytes:,}")
@@ -133,7 +142,7 @@ class Machine:
 
     # Values
 
-    def _push_long(self, form: str) -> None:
+    def _push_long(self, form: struct.Struct) -> None:
         count = self._number(form)
         if not 0 <= count <= _LONG_BYTES:
             raise Exceeded(f"asks for a whole number of {count:,} bytes, more than {_LONG_BYTES:,}")
@@ -180,7 +189,7 @@ class Machine:
         if isinstance(target, PickledObject):
             target.state = state
         elif isinstance(target, Pending):
-            self.budget.arguments(state)
+            self.budget.arguments((state,))
             self._stack[-1] = target.build(state)
             for key in self._pending.pop(id(target), ()):
                 self._memo[key] = self._stack[-1]
@@ -245,7 +254,7 @@ def _stack_global(m: Machine) -> None:
 
 
 def _protocol(m: Machine) -> None:
-    version = m._number("<B")
+    version = m._byte()
     if not 2 <= version <= 5:
         raise Malformed(f"holds a pickle of protocol {version}, and the known ones are 2 to 5")
 
@@ -259,7 +268,7 @@ def _handlers() -> list[Callable[[Machine], None] | None]:
     push = lambda give: lambda m: m._stack.append(give(m))  # noqa: E731
     table: dict[int, Callable[[Machine], None]] = {
         0x80: _protocol,
-        0x95: lambda m: m._drop(m._number("<Q")),  # FRAME: a hint for buffered readers
+        0x95: lambda m: m._drop(m._number(_U64)),  # FRAME: a hint for buffered readers
         0x28: _mark,
         0x30: lambda m: m._drop(m._stack.pop()),  # POP
         0x31: lambda m: m._drop(m._pop_mark()),  # POP_MARK
@@ -267,21 +276,21 @@ def _handlers() -> list[Callable[[Machine], None] | None]:
         0x4E: push(lambda m: None),
         0x88: push(lambda m: True),
         0x89: push(lambda m: False),
-        0x4A: push(lambda m: m._number("<i")),
-        0x4B: push(lambda m: m._number("<B")),
-        0x4D: push(lambda m: m._number("<H")),
-        0x8A: lambda m: m._push_long("<B"),
-        0x8B: lambda m: m._push_long("<i"),
-        0x47: push(lambda m: m._number(">d")),
-        0x58: push(lambda m: str(m._text_bytes("<I"), "utf-8", "surrogatepass")),
-        0x8C: push(lambda m: str(m._text_bytes("<B"), "utf-8", "surrogatepass")),
-        0x8D: push(lambda m: str(m._text_bytes("<Q"), "utf-8", "surrogatepass")),
-        0x54: push(lambda m: str(m._text_bytes("<i"), "latin-1")),  # Python 2's text
-        0x55: push(lambda m: str(m._text_bytes("<B"), "latin-1")),
-        0x42: push(lambda m: bytes(m._text_bytes("<I"))),
-        0x43: push(lambda m: bytes(m._text_bytes("<B"))),
-        0x8E: push(lambda m: bytes(m._text_bytes("<Q"))),
-        0x96: push(lambda m: bytes(m._text_bytes("<Q"))),  # BYTEARRAY8
+        0x4A: push(lambda m: m._number(_I32)),
+        0x4B: push(lambda m: m._byte()),
+        0x4D: push(lambda m: m._number(_U16)),
+        0x8A: lambda m: m._push_long(_U8),
+        0x8B: lambda m: m._push_long(_I32),
+        0x47: push(lambda m: m._number(_DOUBLE)),
+        0x58: push(lambda m: str(m._text_bytes(_U32), "utf-8", "surrogatepass")),
+        0x8C: push(lambda m: str(m._text_bytes(_U8), "utf-8", "surrogatepass")),
+        0x8D: push(lambda m: str(m._text_bytes(_U64), "utf-8", "surrogatepass")),
+        0x54: push(lambda m: str(m._text_bytes(_I32), "latin-1")),  # Python 2's text
+        0x55: push(lambda m: str(m._text_bytes(_U8), "latin-1")),
+        0x42: push(lambda m: bytes(m._text_bytes(_U32))),
+        0x43: push(lambda m: bytes(m._text_bytes(_U8))),
+        0x8E: push(lambda m: bytes(m._text_bytes(_U64))),
+        0x96: push(lambda m: bytes(m._text_bytes(_U64))),  # BYTEARRAY8
         0x29: push(lambda m: ()),
         0x85: lambda m: m._stack.append(m._last(1)),
         0x86: lambda m: m._stack.append(m._last(2)),
@@ -294,11 +303,11 @@ def _handlers() -> list[Callable[[Machine], None] | None]:
         0x75: lambda m: m._set_items(m._pop_mark()),
         0x8F: push(lambda m: set()),
         0x90: lambda m: m._add(m._pop_mark()),
-        0x71: lambda m: m._remember(m._number("<B")),
-        0x72: lambda m: m._remember(m._number("<I")),
+        0x71: lambda m: m._remember(m._byte()),
+        0x72: lambda m: m._remember(m._number(_U32)),
         0x94: lambda m: m._remember(len(m._memo)),
-        0x68: push(lambda m: m._memo[m._number("<B")]),
-        0x6A: push(lambda m: m._memo[m._number("<I")]),
+        0x68: push(lambda m: m._memo[m._byte()]),
+        0x6A: push(lambda m: m._memo[m._number(_U32)]),
         0x63: lambda m: m._push_global(m._line(), m._line()),
         0x93: _stack_global,
         0x52: Machine._reduce,

@@ -56,7 +56,7 @@ def _entries(
         for name, value in state[part].items():
             if type(name) is not str:
                 raise Malformed("holds a module with a part whose name is no text")
-            budget.arguments(f"{prefix}{name}")
+            budget.arguments((prefix, name))
             if is_module(value) and part == "_modules":
                 yield from _entries(value, f"{prefix}{name}.", (*above, id(module)), budget)
             elif isinstance(value, LazyTensor) and part != "_modules" and not (part == "_buffers" and name in hidden):

@@ -135,6 +135,12 @@ class LazyTensor:
             array = np.asarray(array.conj())  # of an array without axes NumPy makes a number
         return np.asarray(-array) if self.negative else array
 
+    def __jax_array__(self) -> Any:
+        """A JAX array of the numbers; on a CPU a view of the file too where its bytes can be used as they are."""
+        import jax
+
+        return jax.device_put(self.numpy())
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         array = self.numpy()
         if dtype is not None and array.dtype != np.dtype(dtype):
