@@ -1,5 +1,6 @@
 """Tensors of a file that are not read until somebody asks for their numbers."""
 
+import mmap
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -48,8 +49,29 @@ class Storage:
             self._crc32 = None
         return self._data
 
+    def release(self) -> None:
+        """Let go of the file's pages that were read into memory; they are read again when somebody needs them."""
+        whole = self._data.obj
+        if isinstance(whole, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") and self.nbytes:
+            begin = _address(self._data) - _address(memoryview(whole))
+            first = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE
+            length = begin + self.nbytes - first
+            if length > 0:
+                whole.madvise(mmap.MADV_DONTNEED, first, length)
+
     def __repr__(self) -> str:
         return f"Storage({self.key!r}, {self.nbytes} bytes)"
+
+
+def _address(data: memoryview) -> int:
+    return int(np.frombuffer(data, np.uint8).ctypes.data)
+
+
+def _is_view(array: Any, numbers: NDArray[Any]) -> bool:
+    """Whether a JAX array looks at the same memory as ``numbers``."""
+    if next(iter(array.devices())).platform != "cpu":
+        return False
+    return bool(array.unsafe_buffer_pointer() == numbers.ctypes.data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +161,12 @@ class LazyTensor:
         """A JAX array of the numbers; on a CPU a view of the file too where its bytes can be used as they are."""
         import jax
 
-        return jax.device_put(self.numpy())
+        numbers = self.numpy()
+        array = jax.device_put(numbers)
+        if self.size and not _is_view(array, numbers):
+            array.block_until_ready()
+            self.storage.release()  # else the file's pages and the copy would both be in memory
+        return array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         array = self.numpy()

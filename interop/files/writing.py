@@ -202,7 +202,7 @@ def _safetensors(mapping: Mapping[Any, Any]) -> Callable[[BinaryIO], None]:
         for key, (name, shape) in described.items()
     }
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
+    text += b" " * (-(8 + len(text)) % _ALIGNMENT)
 
     def emit(file: BinaryIO) -> None:
         file.write(struct.pack("<Q", len(text)) + text)

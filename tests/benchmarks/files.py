@@ -1,8 +1,8 @@
 """Time checkpoint files against PyTorch and safetensors: ``python -m tests.benchmarks.files --output docs/benchmarks``.
 
-Every measurement is a process of its own, in turn; medians are compared. Peak memory is what the process held at most, less
-what it held before. The files are in the page cache: the disk is not measured. After reading, every page of every array is
-touched, so that nothing that is put off counts as done.
+Every measurement is a process of its own, in turn; medians are compared. Peak memory is what the process held at most,
+less what it held before. The files are in the page cache: the disk is not measured. After reading, every page of every
+array is touched, so that nothing that is put off counts as done.
 """
 
 import argparse
@@ -113,8 +113,8 @@ def _memory(field: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-# What one process does: import, give back what is measured. The latter takes a path, and gives back the time when the index
-# was there, and the arrays.
+# What one process does: import, and give back what is measured. That takes a path, and gives back the time when the
+# index was there, and the arrays.
 _Step = Callable[[str], tuple[float, Mapping[str, Any]]]
 
 
