@@ -1,15 +1,12 @@
 """Shows what was found as a tree."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.text import Text
-from rich.tree import Tree
-
 from interop.files.faults import printable
 
-from ..console import console
 from .findings import ArrayFound, Findings, brief
 
 # Levels of the tree; a name with more dots keeps the rest of them. Letters up to which names are aligned.
@@ -33,22 +30,26 @@ class Node:
 
 
 def show(found: Findings) -> None:
-    """Print everything to standard output."""
-    out = console()
+    """Print everything to standard output, by itself: to import rich takes longer than to read a file."""
+    text = "\n".join(_lines(found))
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "replace").decode(encoding))
+
+
+def _lines(found: Findings) -> Iterator[str]:
     size = f", {human_bytes(found.file_bytes)}" if found.file_bytes is not None else ""
+    yield f"{found.path}: {found.format}{size}"
     root = _grown(found)
-    width = max((len(name) + _GUIDE * depth for name, depth in _names(root, 1)), default=0)
-    tree = Tree(Text(f"{found.path}: {found.format}{size}", "bold"), guide_style="dim")
+    names = max((len(name) + _GUIDE * depth for name, depth in _names(root, 1)), default=0)
     kinds = max((len(array.dtype) for array in found.arrays), default=0)
-    _draw(tree, root, min(width, _LETTERS), kinds, 1)
-    out.print(tree)
-    out.print(_totals(found), markup=False)
+    yield from _drawn(root, min(names, _LETTERS), kinds, "")
+    yield _totals(found)
     for name, text in found.metadata.items():
-        out.print(f"metadata {name}: {brief(text)}", markup=False)
+        yield f"metadata {name}: {brief(text)}"
     for note in found.notes:
-        out.print(f"note: {printable(note)}", markup=False)
+        yield f"note: {printable(note)}"
     for model in found.models:
-        out.print(f"model: {model}", markup=False)
+        yield f"model: {model}"
 
 
 def _grown(found: Findings) -> Node:
@@ -107,31 +108,28 @@ def _names(node: Node, depth: int) -> Iterator[tuple[str, int]]:
         yield from _names(child, depth + 1)
 
 
-def _draw(tree: Tree, node: Node, width: int, kinds: int, depth: int) -> None:
-    for name, child in node.children.items():
-        label = Text(name or "(the file's own)")
+def _drawn(node: Node, names: int, kinds: int, above: str) -> Iterator[str]:
+    for count, (name, child) in enumerate(node.children.items(), 1):
+        last = count == len(node.children)
+        label = f"{name:<{max(names - _GUIDE - len(above), 0)}}  "
         if child.array is not None:
-            label = Text(f"{name or '(the tensor)':<{max(width - _GUIDE * depth, 0)}}  ") + _columns(child.array, kinds)
+            label = f"{label if name else '(the tensor)  '}{_columns(child.array, kinds)}"
         elif child.text:
-            label.append(f" {child.text}", "dim" if child.children else "")
-        elif next(_arrays(child), None) is not None:
-            label = Text(f"{name:<{max(width - _GUIDE * depth, 0)}}  ") + _subtotal(child, kinds)
-        _draw(tree.add(label), child, width, kinds, depth + 1)
+            label = f"{name or '(the value)'} {child.text}"
+        elif arrays := list(_arrays(child)):
+            size = human_bytes(sum(array.bytes or 0 for array in arrays))
+            label += f"{_count(len(arrays), 'array'):<{19 + kinds}} {size:>9}"
+        yield f"{above}{'└── ' if last else '├── '}{label.rstrip()}"
+        yield from _drawn(child, names, kinds, f"{above}{'    ' if last else '│   '}")
 
 
-def _columns(array: ArrayFound, kinds: int) -> Text:
+def _columns(array: ArrayFound, kinds: int) -> str:
     shape = "unknown" if array.shape is None else "×".join(map(str, array.shape)) or "scalar"
     size = "" if array.bytes is None else human_bytes(array.bytes)
     after = f"  shares memory with {array.shares_memory_with}" if array.shares_memory_with else ""
     if array.sha256:
         after += f"  sha256 {array.sha256}"
-    return Text(f"{shape:<18} {array.dtype:<{kinds}} {size:>9}{after}")
-
-
-def _subtotal(node: Node, kinds: int) -> Text:
-    arrays = list(_arrays(node))
-    size = human_bytes(sum(array.bytes or 0 for array in arrays))
-    return Text(f"{_count(len(arrays), 'array'):<{19 + kinds}} {size:>9}", "dim")
+    return f"{shape:<18} {array.dtype:<{kinds}} {size:>9}{after}"
 
 
 def _arrays(node: Node) -> Iterator[ArrayFound]:
