@@ -4,7 +4,6 @@ The opcodes are those of protocols 2 to 5 (PEP 307, 3154, 574) without extension
 """
 
 import struct
-from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -23,12 +22,12 @@ _U8, _U16, _U32, _U64, _I32, _DOUBLE = map(struct.Struct, ("<B", "<H", "<I", "<Q
 _CONTAINER = 8
 
 
-class Pending(ABC):
+class Pending:
     """A value that a pickle completes only after it has named it."""
 
-    @abstractmethod
     def build(self, state: Any) -> Any:
         """The value, from the state that the pickle gives it."""
+        raise NotImplementedError
 
 
 class Machine:
@@ -264,6 +263,33 @@ def _mark(m: Machine) -> None:
     m._stack = []
 
 
+# What a checkpoint is mostly made of, each in one call.
+
+
+def _push_byte(m: Machine) -> None:
+    m._stack.append(m._data[m.position])
+    m.position += 1
+
+
+def _push_text(m: Machine) -> None:
+    m._stack.append(str(m._text_bytes(_U32), "utf-8", "surrogatepass"))
+
+
+def _push_tuple(m: Machine) -> None:
+    values, m._stack = m._stack, m._marks.pop()
+    m._stack.append(tuple(values))
+
+
+def _remember(m: Machine) -> None:
+    m._remember(m._data[m.position])
+    m.position += 1
+
+
+def _recall(m: Machine) -> None:
+    m._stack.append(m._memo[m._data[m.position]])
+    m.position += 1
+
+
 def _handlers() -> list[Callable[[Machine], None] | None]:
     push = lambda give: lambda m: m._stack.append(give(m))  # noqa: E731
     table: dict[int, Callable[[Machine], None]] = {
@@ -277,12 +303,12 @@ def _handlers() -> list[Callable[[Machine], None] | None]:
         0x88: push(lambda m: True),
         0x89: push(lambda m: False),
         0x4A: push(lambda m: m._number(_I32)),
-        0x4B: push(lambda m: m._byte()),
+        0x4B: _push_byte,
         0x4D: push(lambda m: m._number(_U16)),
         0x8A: lambda m: m._push_long(_U8),
         0x8B: lambda m: m._push_long(_I32),
         0x47: push(lambda m: m._number(_DOUBLE)),
-        0x58: push(lambda m: str(m._text_bytes(_U32), "utf-8", "surrogatepass")),
+        0x58: _push_text,
         0x8C: push(lambda m: str(m._text_bytes(_U8), "utf-8", "surrogatepass")),
         0x8D: push(lambda m: str(m._text_bytes(_U64), "utf-8", "surrogatepass")),
         0x54: push(lambda m: str(m._text_bytes(_I32), "latin-1")),  # Python 2's text
@@ -303,10 +329,10 @@ def _handlers() -> list[Callable[[Machine], None] | None]:
         0x75: lambda m: m._set_items(m._pop_mark()),
         0x8F: push(lambda m: set()),
         0x90: lambda m: m._add(m._pop_mark()),
-        0x71: lambda m: m._remember(m._byte()),
+        0x71: _remember,
         0x72: lambda m: m._remember(m._number(_U32)),
         0x94: lambda m: m._remember(len(m._memo)),
-        0x68: push(lambda m: m._memo[m._byte()]),
+        0x68: _recall,
         0x6A: push(lambda m: m._memo[m._number(_U32)]),
         0x63: lambda m: m._push_global(m._line(), m._line()),
         0x93: _stack_global,
@@ -325,7 +351,7 @@ def _handlers() -> list[Callable[[Machine], None] | None]:
         return handler
 
     table |= {
-        0x74: from_mark(lambda m, values: tuple(values)),
+        0x74: _push_tuple,
         0x6C: from_mark(lambda m, values: values),
         0x64: from_mark(_dictionary),
         0x91: from_mark(_frozen),

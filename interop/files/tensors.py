@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .faults import Fault, Malformed
+from .faults import Fault, Malformed, named
 
 
 class Storage:
@@ -45,7 +45,7 @@ class Storage:
         """The bytes as they are in the file; the first call compares the checksum, if there is one."""
         if self._crc32 is not None:
             if zlib.crc32(self._data) != self._crc32:
-                raise self._fail(Malformed(f"is damaged: the checksum of the array data in {self.key!r} differs"))
+                raise self._fail(Malformed(f"is damaged: the checksum of the array data in {named(self.key)} differs"))
             self._crc32 = None
         return self._data
 
@@ -61,6 +61,10 @@ class Storage:
 
     def __repr__(self) -> str:
         return f"Storage({self.key!r}, {self.nbytes} bytes)"
+
+
+# Above all counts that a file can mean.
+_COUNTS = 2**62
 
 
 def _address(data: memoryview) -> int:
@@ -99,21 +103,22 @@ class LazyTensor:
     negative: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        counts = (*self.shape, *self.strides, self.offset)
         if len(self.shape) > 32:
             raise Malformed(f"holds a tensor of {len(self.shape)} axes")
         if len(self.shape) != len(self.strides):
             raise Malformed(f"holds a tensor of {len(self.shape)} axes with {len(self.strides)} strides")
-        if any(type(count) is not int or not 0 <= count < 2**62 for count in counts):
-            raise Malformed("holds a tensor with a shape, stride or offset that is no count")
+        for count in (*self.shape, *self.strides, self.offset):
+            if type(count) is not int or not 0 <= count < _COUNTS:
+                raise Malformed("holds a tensor with a shape, stride or offset that is no count")
         if (self.conjugate and self.dtype.kind != "c") or (self.negative and self.dtype.kind not in "fc"):
             raise Malformed(f"marks a tensor of dtype {self.dtype} as conjugate or negative")
-        if self.size and prod(self.shape) * self.dtype.itemsize >= 2**62:
+        size, item = prod(self.shape), self.dtype.itemsize
+        if size * item >= _COUNTS:
             raise Malformed(f"holds a tensor of the impossible shape {self.shape}")
-        if self.size and self._end * self.dtype.itemsize > self.storage.nbytes:
+        if size and self._end * item > self.storage.nbytes:
             raise Malformed(
-                f"holds a tensor that ends {self._end * self.dtype.itemsize:,} bytes into a storage "
-                f"of {self.storage.nbytes:,} ({self.storage.key!r})"
+                f"holds a tensor that ends {self._end * item:,} bytes into a storage "
+                f"of {self.storage.nbytes:,} ({named(self.storage.key)})"
             )
 
     @property
