@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .families import family
 from .findings import ArrayFound, Findings, jsonable, str_key
 
 
@@ -96,7 +97,7 @@ def _named(place: str, value: Mapping[Any, Any]) -> list[tuple[str, Any]]:
 
 
 def _families(checkpoint: Mapping[str, Any]) -> list[str]:
-    """Models of dilax that the state_dict could be, with the options that its shapes fix."""
+    """Models of dilax that a state_dict could be, with the options that its shapes fix; else a well-known family."""
     from dilax.errors import DilaxError
     from interop.arrays import is_state_dict
     from interop.inference import MODELS, infer_options
@@ -104,10 +105,13 @@ def _families(checkpoint: Mapping[str, Any]) -> list[str]:
     candidates = [checkpoint, *(value for value in checkpoint.values() if isinstance(value, Mapping))]
     found = []
     for arrays in filter(is_state_dict, candidates):
+        ours = []
         for name in MODELS:
             try:
                 options = infer_options(name, arrays).options
             except DilaxError:
                 continue
-            found.append(f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}")
+            ours.append(f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}")
+        others = family(map(str, arrays))
+        found += ours or ([f"looks like {others}"] if others else [])
     return found

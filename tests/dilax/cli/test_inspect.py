@@ -140,6 +140,28 @@ def test_optimizers_are_named(tmp_path, capsys, name, said):
     assert _lines(capsys, path)[1].startswith(f"└── deep.optimizer_states[0] = {said}")
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("layer1.0.conv1.weight layer4.0.conv1.weight fc.weight", "ResNet with torchvision's names"),
+        ("layer1.0.conv1.weight layer4.0.conv1.weight", "ResNet's layers, without a classifier"),
+        ("features.0.weight features.3.weight classifier.6.weight", "VGG or AlexNet of torchvision"),
+        (
+            "backbone.layer4.0.conv1.weight classifier.0.convs.1.0.weight classifier.4.weight",
+            "DeepLabV3 of torchvision",
+        ),
+        ("backbone.layer4.0.conv1.weight classifier.0.weight classifier.4.weight", "FCN of torchvision"),
+        ("conv_pre.weight_v ups.0.weight_g resblocks.0.convs1.0.weight_v conv_post.bias", "HiFi-GAN generator"),
+        ("frontend.0.weight backend.0.weight output_layer.weight", "CSRNet"),
+        ("my_features.0.weight my_classifier.6.weight", None),
+    ],
+)
+def test_families_are_named(tmp_path, capsys, keys, said):
+    torch.save({"state_dict": {f"module.{key}": torch.zeros(1) for key in keys.split()}}, tmp_path / "model.pth")
+    last = _lines(capsys, tmp_path / "model.pth")[-1]
+    assert last == (f"model: looks like {said}" if said else "2 arrays, 2 numbers, 8 B")
+
+
 def test_shared_memory_parts_and_bare_tensors(tmp_path, capsys):
     base = torch.arange(24.0)
     torch.save({"a": base[:6], "b": base.view(4, 6).t()}, tmp_path / "shared.pth")
