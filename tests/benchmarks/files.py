@@ -20,6 +20,12 @@ from typing import Any
 
 import numpy as np
 
+# How long ``dilax inspect`` takes from the start of Python, for the large file, as many small arrays, and one.
+_INSPECTED = {
+    "inspect, the large file": "big.pth",
+    "inspect, as many small arrays": "small.pth",
+    "inspect, one array": "one.pth",
+}
 # Numbers from one page to the next.
 _PAGE = 1024
 
@@ -47,21 +53,16 @@ def _compare(folder: Path, repeats: int, gigabytes: float, tensors: int) -> dict
     import torch
 
     _make_files(folder, gigabytes, tensors)
-    medians: dict[str, Any] = {}
-    for name in CHILDREN:
-        medians[name] = []
-    medians["inspect"] = []
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in (*CHILDREN, *_INSPECTED)}
     for _ in range(repeats):
         for name in CHILDREN:
-            path = folder / ("big.safetensors" if "safetensors" in name else "big.pth")
-            medians[name].append(_child(name, path))
-        begin = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "dilax", "inspect", folder / "big.pth"], check=True, stdout=subprocess.DEVNULL
-        )
-        medians["inspect"].append({"seconds": time.perf_counter() - begin})
+            runs[name].append(_child(name, folder / ("big.safetensors" if "safetensors" in name else "big.pth")))
+        for name, file in _INSPECTED.items():
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, "-m", "dilax", "inspect", folder / file], check=True, capture_output=True)
+            runs[name].append({"seconds": time.perf_counter() - begin})
     size = gigabytes * 1e9
-    summary = {name: _summary(runs, size) for name, runs in medians.items()}
+    summary = {name: _summary(found, size) for name, found in runs.items()}
     for name, row in summary.items():
         print(f"{name:<42}" + "  ".join(f"{key} {value:.3f}" for key, value in row.items()))
     ratios = {
@@ -79,6 +80,7 @@ def _compare(folder: Path, repeats: int, gigabytes: float, tensors: int) -> dict
         "gigabytes": gigabytes,
         "tensors": tensors,
         "repeats": repeats,
+        "load": os.getloadavg()[1],
     }
     return {"about": about, "medians": summary, "ratios": over}
 
@@ -92,6 +94,8 @@ def _make_files(folder: Path, gigabytes: float, tensors: int) -> None:
     saved = {f"layer{index}.weight": torch.randn(count // 200, 200) for index in range(tensors)}
     torch.save(saved, folder / "big.pth")
     save_file(saved, folder / "big.safetensors")
+    torch.save({name: tensor[:1].clone() for name, tensor in saved.items()}, folder / "small.pth")
+    torch.save({"one": torch.ones(3)}, folder / "one.pth")
 
 
 def _child(name: str, path: Path) -> dict[str, float]:

@@ -17,6 +17,7 @@ import interop
 from dilax.cli.contents import of_file
 from dilax.errors import FileError
 from interop.files import LazyTensor
+from tests.interop.files.hostile import tar_member
 
 #: Bytes of memory that the process may hold beyond what the seeds took.
 MEMORY = 256 * 2**20
@@ -39,18 +40,6 @@ def as_file(data: bytes) -> bytes:
             tar_member(name, part) for name, part in zip(("storages", "tensors", "pickle"), parts, strict=True)
         )
     return body
-
-
-def tar_member(name: str, content: bytes) -> bytes:
-    """A header of tar, and the content, in whole blocks."""
-    header = bytearray(512)
-    header[: len(name)] = name.encode()
-    header[124:135] = b"%011o" % len(content)
-    header[148:156] = b" " * 8
-    header[156:157] = b"0"
-    header[257:265] = b"ustar\x0000"
-    header[148:155] = b"%06o\0" % sum(header)
-    return bytes(header) + content + bytes(-len(content) % 512)
 
 
 class Target:

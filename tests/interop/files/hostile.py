@@ -157,3 +157,15 @@ SAFETENSORS = {
     "header longer than the file": struct.pack("<Q", 1000) + b"{}",
     "header over the cap": struct.pack("<Q", 2**38) + b"{}",
 }
+
+
+def tar_member(name: str, content: bytes) -> bytes:
+    """A header of tar, and the content, in whole blocks."""
+    header = bytearray(512)
+    header[: len(name)] = name.encode()
+    header[124:135] = b"%011o" % len(content)
+    header[148:156] = b" " * 8
+    header[156:157] = b"0"
+    header[257:265] = b"ustar\x0000"
+    header[148:155] = b"%06o\0" % sum(header)
+    return bytes(header) + content + bytes(-len(content) % 512)
