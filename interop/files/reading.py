@@ -1,6 +1,9 @@
 """Read a checkpoint file of any format, decided by its content."""
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +58,21 @@ def read(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Check
         CorruptCheckpoint: The bytes are damaged.
         UnsafeCheckpoint: The file asks to run code, or exceeds a limit.
     """
-    return _read(Path(path), limits or Limits(), within=None)
+    with _no_collection():
+        return _read(Path(path), limits or Limits(), within=None)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Build the index without a search for garbage: there is none, and beside JAX a search takes longer than reading."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _read(path: Path, limits: Limits, *, within: Path | None) -> Checkpoint:
