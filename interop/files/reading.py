@@ -64,7 +64,7 @@ def read(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Check
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Build the index without a search for garbage: there is none, and beside JAX a search takes longer than reading."""
+    """Build the index without a search for garbage: there is none, and beside JAX the search takes longer."""
     if not gc.isenabled():
         yield
         return
