@@ -1,5 +1,7 @@
 """The subcommands on small real files: what they write, what they say."""
 
+import re
+
 import nibabel
 import numpy as np
 import pytest
