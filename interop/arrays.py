@@ -22,9 +22,11 @@ def to_numpy(value: Any) -> np.ndarray[Any, np.dtype[Any]]:
         import torch
 
         tensor = value.detach().cpu()
-        if tensor.dtype == torch.bfloat16:  # NumPy has none; ml_dtypes lends it one
+        name = str(tensor.dtype).removeprefix("torch.")
+        if name == "bfloat16" or name.startswith("float8"):  # NumPy has none; ml_dtypes lends it one
             import ml_dtypes
 
-            return tensor.contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+            bits = torch.int16 if tensor.itemsize == 2 else torch.uint8
+            return tensor.contiguous().view(bits).numpy().view(getattr(ml_dtypes, name))
         return tensor.resolve_conj().resolve_neg().numpy()
     return np.asarray(value)

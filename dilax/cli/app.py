@@ -1,5 +1,6 @@
 """Which subcommands there are, and what becomes of their errors."""
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,22 +8,9 @@ from typing import Any
 import tyro
 
 from ..errors import DilaxError
-from .console import error_console
-from .convert import convert
-from .demo import demo
-from .export import export
-from .inspect import inspect
-from .predict import predict
-from .train import train
 
-_COMMANDS: dict[str, Callable[..., Any]] = {
-    "demo": demo,
-    "inspect": inspect,
-    "convert": convert,
-    "train": train,
-    "predict": predict,
-    "export": export,
-}
+# Each has a module and a function of its name.
+_COMMANDS = ("demo", "inspect", "convert", "train", "predict", "export")
 
 _DESCRIPTION = """Dilated-convolution models moved from PyTorch to JAX and Flax, with proof.
 
@@ -45,19 +33,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     traceback = "--traceback" in arguments
     arguments = [argument for argument in arguments if argument != "--traceback"]
     try:
-        status = tyro.extras.subcommand_cli_from_dict(
-            _COMMANDS,
-            prog="dilax",
-            description=_DESCRIPTION,
-            args=arguments or ["--help"],
-            config=(tyro.conf.DisallowNone,),
-        )
+        status = _run(arguments)
     except DilaxError as error:
         if traceback:
             raise
+        from .console import error_console
+
         error_console().print(f"dilax: {error}", style="red", markup=False)
         return USER_ERROR
     except KeyboardInterrupt:
+        from .console import error_console
+
         error_console().print("stopped", style="red")
         return 130
     return status or 0
+
+
+def _run(arguments: list[str]) -> Any:
+    config = (tyro.conf.DisallowNone,)
+    if arguments and arguments[0] in _COMMANDS:  # the others need not be imported: ``dilax inspect`` starts at once
+        name = arguments[0]
+        return tyro.cli(_command(name), prog=f"dilax {name}", args=arguments[1:], config=config)
+    return tyro.extras.subcommand_cli_from_dict(
+        {name: _command(name) for name in _COMMANDS},
+        prog="dilax",
+        description=_DESCRIPTION,
+        args=arguments or ["--help"],
+        config=config,
+    )
+
+
+def _command(name: str) -> Callable[..., Any]:
+    command: Callable[..., Any] = getattr(importlib.import_module(f".{name}", __package__), name)
+    return command

@@ -3,6 +3,7 @@
 The names are those of PyTorch's and NumPy's own pickles (``torch/_utils.py``, ``torch/_tensor.py``).
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .dtypes import STORAGE_NAMES, TORCH_NAMES, numpy_dtype
-from .faults import Forbidden, Malformed, Unsupported
+from .faults import Forbidden, Malformed, Unsupported, named
 from .machine import Builder, Pending
 from .tensors import LazyTensor, Storage
 from .values import Device, DType, Global, Size
@@ -84,10 +85,14 @@ def _refuse(what: str) -> Builder:
     return builder
 
 
+# Numbers and texts: neither objects nor records.
+_NUMPY_DTYPE = re.compile(r"[<>=|]?(\?|[biufc][0-9]{1,2}|[SU][0-9]{1,9})", re.ASCII)
+
+
 class _PendingDType(Pending):
     def __init__(self, code: Any, *_flags: Any) -> None:
-        if not isinstance(code, str) or not code or code.lstrip("<>=|")[:1] not in tuple("biufcSU"):
-            raise Unsupported(f"holds a NumPy array of dtype {code!r:.80}")
+        if not isinstance(code, str) or not _NUMPY_DTYPE.fullmatch(code):
+            raise Unsupported(f"holds a NumPy array of dtype {named(code)}")
         self.dtype = np.dtype(code)
 
     def build(self, state: Any) -> Any:
@@ -115,7 +120,7 @@ def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray[Any, np.
     if order not in ("C", "F"):
         raise Malformed("describes a NumPy array in an unknown way")
     array = np.frombuffer(data, dtype) if dtype.itemsize and data else np.empty(0, dtype)
-    return array.reshape(shape, order=order).copy(order="K")
+    return array.reshape(shape, order=order).astype(dtype.newbyteorder("="), order="K")  # always a copy
 
 
 def _finished(value: Any) -> Any:
@@ -130,7 +135,9 @@ def _scalar(dtype: Any, data: Any = None) -> Any:
 
 
 def _bytes(text: Any = "", encoding: Any = "latin1") -> bytes:
-    """``_codecs.encode``: how protocol 2 writes bytes."""
+    """``_codecs.encode``, ``bytes`` and ``bytearray``: how the protocols write bytes."""
+    if type(text) is bytes:
+        return text
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
         raise Malformed("encodes something that is no text")
     return text.encode("latin-1")
@@ -149,11 +156,15 @@ def _device(kind: Any, index: Any = None) -> Device:
     return Device(name, int(number) if number else index)
 
 
+def _is_simple_key(key: Any) -> bool:
+    return isinstance(key, str | bytes | None) or (type(key) in (int, bool) and abs(key) < 2**32)
+
+
 def _ordered(pairs: Any = ()) -> OrderedDict[Any, Any]:
     result: OrderedDict[Any, Any] = OrderedDict()
     for pair in pairs:
         key, value = pair
-        if not isinstance(key, str | int | float | bool | bytes | None):
+        if not _is_simple_key(key):
             raise Malformed("uses a value as a key that is none")
         result[key] = value
     return result
@@ -171,7 +182,7 @@ def _plain(make: Any, *kinds: type) -> Builder:
 
 
 def _set(elements: Any = ()) -> set[Any]:
-    if type(elements) is not list or not all(isinstance(e, str | int | float | bytes | None) for e in elements):
+    if type(elements) is not list or not all(map(_is_simple_key, elements)):
         raise Malformed("makes a set of something else")
     return set(elements)
 
@@ -186,10 +197,6 @@ def _counter(counts: Any = None) -> dict[Any, Any]:
     if counts is not None and type(counts) is not dict:
         raise Malformed("makes a Counter of something else")
     return counts or {}
-
-
-def _load_from_bytes(_data: Any) -> Any:
-    raise Unsupported("was written by pickle.dump, not by torch.save, and holds tensors")
 
 
 _NUMPY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
@@ -211,10 +218,9 @@ BUILDERS: dict[str, Builder] = {
     "torch._utils._rebuild_qtensor": _refuse("a quantised tensor"),
     "torch._utils._rebuild_meta_tensor_no_storage": _refuse("a tensor of the device 'meta', which has no numbers"),
     "torch._utils._rebuild_wrapper_subclass": _refuse("a tensor of a wrapping subclass"),
-    "torch.storage._load_from_bytes": _load_from_bytes,
     "torch.Size": _size,
     "torch.device": _device,
-    "torch.serialization._get_layout": lambda name: str(name),
+    "torch.serialization._get_layout": _plain(str, str),
     "collections.OrderedDict": _ordered,
     "collections.defaultdict": _default_dict,
     "collections.Counter": _counter,
@@ -222,11 +228,15 @@ BUILDERS: dict[str, Builder] = {
     **{f"{module}.set": _set for module in ("builtins", "__builtin__")},
     **{f"{module}.complex": _plain(complex, float, int) for module in ("builtins", "__builtin__")},
     **{f"{module}.slice": _plain(slice, int, type(None)) for module in ("builtins", "__builtin__")},
-    **{f"{module}.bytearray": _plain(bytes, bytes) for module in ("builtins", "__builtin__")},
+    **{f"{module}.{name}": _bytes for module in ("builtins", "__builtin__") for name in ("bytes", "bytearray")},
     "_codecs.encode": _bytes,
-    "pathlib.PosixPath": _plain(PurePosixPath, str),
-    "pathlib.PurePosixPath": _plain(PurePosixPath, str),
-    "pathlib.WindowsPath": _plain(PureWindowsPath, str),
+    # Python 3.13 moved them.
+    **{
+        f"{module}.{prefix}{system}Path": _plain(path, str)
+        for module in ("pathlib", "pathlib._local")
+        for prefix in ("", "Pure")
+        for system, path in (("Posix", PurePosixPath), ("Windows", PureWindowsPath))
+    },
     "numpy.dtype": _PendingDType,
     **{f"{module}._reconstruct": _PendingArray for module in _NUMPY_MODULES},
     "numpy.core.numeric._frombuffer": _array,

@@ -54,6 +54,8 @@ _NO_NUMPY = (
 _QUANTISED_STORAGES = ("QInt8Storage", "QUInt8Storage", "QInt32Storage", "QUInt4x2Storage", "QUInt2x4Storage")
 
 TORCH_NAMES = (*_NUMPY, *_ML_DTYPES, *_NO_NUMPY, *(f"{kind}{bits}" for kind in ("int", "uint") for bits in range(1, 8)))
+# Those that a file of ours can hold.
+WRITABLE = (*_NUMPY, *_ML_DTYPES)
 STORAGE_NAMES = (*_STORAGES, *_QUANTISED_STORAGES)
 
 
@@ -82,7 +84,7 @@ def storage_dtype(storage_class: str) -> np.dtype[Any]:
 def torch_name(dtype: np.dtype[Any]) -> str | None:
     """PyTorch's name for ``dtype``, or None where PyTorch has none."""
     native = dtype.newbyteorder("=")
-    for name in (*_NUMPY, *_ML_DTYPES):
+    for name in WRITABLE:
         if numpy_dtype(name) == native:
             return name
     return None

@@ -1,5 +1,26 @@
 """What can be wrong inside a file, before the file's name is known to the one who notices."""
 
+from typing import Any
+
+
+def printable(text: str) -> str:
+    """``text`` with control characters spelled out: a file may name things by what a terminal obeys."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def named(value: Any) -> str:
+    """A value that a file gives where it should name something, as text of a bounded length.
+
+    The text of a list may be exponentially longer than the file that holds it, so only what is no container is shown.
+    """
+    if isinstance(value, str | bytes):
+        return f"{value[:80]!r}"
+    if value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**64):
+        return repr(value)
+    return f"a value of type {type(value).__name__}"
+
 
 class Fault(Exception):
     """A reason why a file cannot be used, with the byte where it was noticed.

@@ -4,28 +4,30 @@ The opcodes are those of protocols 2 to 5 (PEP 307, 3154, 574) without extension
 """
 
 import struct
-from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from .budget import Budget
 from .faults import Exceeded, Fault, Forbidden, Malformed
-from .limits import Limits
-from .values import Device, DType, Global, PickledObject
+from .tensors import LazyTensor
+from .values import Global, PickledObject
 
 # Calls what a name stands for; takes the arguments and gives the value.
 Builder = Callable[..., Any]
 
-_ATOMS = (str, int, float, bool, bytes, complex, type(None), Global, DType, Device)
 _LONG_BYTES = 1024
+_U8, _U16, _U32, _U64, _I32, _DOUBLE = map(struct.Struct, ("<B", "<H", "<I", "<Q", "<i", ">d"))
+# What a value that holds others counts for: it takes as much more memory than a number.
+_CONTAINER = 8
 
 
-class Pending(ABC):
+class Pending:
     """A value that a pickle completes only after it has named it."""
 
-    @abstractmethod
     def build(self, state: Any) -> Any:
         """The value, from the state that the pickle gives it."""
+        raise NotImplementedError
 
 
 class Machine:
@@ -36,8 +38,7 @@ class Machine:
         builders: What a dotted name stands for when a pickle calls it.
         values: What a dotted name stands for when a pickle only names it; other names stay :class:`Global`.
         persistent: Gives the value for a persistent id.
-        limits: Bounds on text, whole numbers and the count of values.
-        position: Where the first pickle begins.
+        budget: What the file may cost.
     """
 
     def __init__(
@@ -47,16 +48,15 @@ class Machine:
         builders: dict[str, Builder],
         values: dict[str, Any],
         persistent: Callable[[Any], Any],
-        limits: Limits,
-        position: int = 0,
+        budget: Budget,
     ) -> None:
-        self.position = position
+        self.position = 0
         self._data = data
         self._builders = builders
         self._values = values
         self._persistent = persistent
-        self._limits = limits
-        self._objects = 0
+        self.budget = budget
+        self._limits = budget.limits
         self._start()
 
     def _start(self) -> None:
@@ -68,7 +68,7 @@ class Machine:
     def load(self) -> Any:
         """The value of the next pickle; :attr:`position` is then behind it."""
         self._start()
-        begin = self.position
+        begin, budget = self.position, self.budget
         end = min(len(self._data), begin + self._limits.pickle_bytes)
         try:
             while True:
@@ -88,9 +88,9 @@ class Machine:
                 if handler is None:
                     raise self._unknown(code, at)
                 handler(self)
-                self._objects += 1
-                if self._objects > self._limits.objects:
-                    raise Exceeded(f"holds a pickle of more than {self._limits.objects:,} values", at)
+                budget.objects -= _WEIGHTS[code]
+                if budget.objects < 0:
+                    budget.values(0)
         except Fault as fault:
             if fault.offset is None:
                 fault.offset = at
@@ -114,10 +114,16 @@ class Machine:
         self.position = begin + count
         return self._data[begin : self.position]
 
-    def _number(self, form: str) -> Any:
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
+    def _number(self, form: struct.Struct) -> Any:
+        at = self.position
+        self.position = at + form.size
+        return form.unpack_from(self._data, at)[0]
 
-    def _text_bytes(self, form: str) -> memoryview:
+    def _byte(self) -> int:
+        self.position += 1
+        return self._data[self.position - 1]
+
+    def _text_bytes(self, form: struct.Struct) -> memoryview:
         count = self._number(form)
         if count > self._limits.text_bytes:
             raise Exceeded(f"asks for a text of {count:,} bytes, more than {self._limits.text_bytes:,}")
@@ -135,7 +141,7 @@ class Machine:
 
     # Values
 
-    def _push_long(self, form: str) -> None:
+    def _push_long(self, form: struct.Struct) -> None:
         count = self._number(form)
         if not 0 <= count <= _LONG_BYTES:
             raise Exceeded(f"asks for a whole number of {count:,} bytes, more than {_LONG_BYTES:,}")
@@ -160,7 +166,11 @@ class Machine:
         builder = self._builders.get(str(called))
         if builder is None:
             raise Forbidden(f"asks to run {called}")
-        return builder(*args)
+        self.budget.arguments(args)
+        value = builder(*args)
+        if isinstance(value, LazyTensor):
+            self.budget.tensor(value)
+        return value
 
     def _new_object(self, keywords: Any = None) -> None:
         args = self._stack.pop()
@@ -178,6 +188,7 @@ class Machine:
         if isinstance(target, PickledObject):
             target.state = state
         elif isinstance(target, Pending):
+            self.budget.arguments((state,))
             self._stack[-1] = target.build(state)
             for key in self._pending.pop(id(target), ()):
                 self._memo[key] = self._stack[-1]
@@ -193,7 +204,7 @@ class Machine:
         if not isinstance(held, dict) or len(pairs) % 2:
             raise Malformed("puts pairs into something that is no dictionary")
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
-            held[_checked_key(key)] = value
+            held[self.budget.key(key)] = value
 
     def _append(self, values: list[Any]) -> None:
         target = self._stack[-1]
@@ -207,7 +218,7 @@ class Machine:
         if isinstance(target, PickledObject):
             target.elements.extend(values)
         elif type(target) is set:
-            target.update(_checked_key(value) for value in values)
+            target.update(map(self.budget.key, values))
         else:
             raise Malformed("adds to something that is no set")
 
@@ -228,20 +239,12 @@ class Machine:
         return values
 
 
-def _checked_key(key: Any) -> Any:
-    # Hashing a nested tuple recurses in C without a check, so a deep one would end the process.
-    atoms = key if isinstance(key, tuple) else (key,)
-    if not all(isinstance(atom, _ATOMS) for atom in atoms):
-        raise Malformed(f"uses a value of type {type(key).__name__} as a key")
-    return key
+def _frozen(m: Machine, values: list[Any]) -> frozenset[Any]:
+    return frozenset(map(m.budget.key, values))
 
 
-def _frozen(values: list[Any]) -> frozenset[Any]:
-    return frozenset(_checked_key(value) for value in values)
-
-
-def _dictionary(pairs: list[Any]) -> dict[Any, Any]:
-    return {_checked_key(key): value for key, value in zip(pairs[::2], pairs[1::2], strict=True)}
+def _dictionary(m: Machine, pairs: list[Any]) -> dict[Any, Any]:
+    return {m.budget.key(key): value for key, value in zip(pairs[::2], pairs[1::2], strict=True)}
 
 
 def _stack_global(m: Machine) -> None:
@@ -250,7 +253,7 @@ def _stack_global(m: Machine) -> None:
 
 
 def _protocol(m: Machine) -> None:
-    version = m._number("<B")
+    version = m._byte()
     if not 2 <= version <= 5:
         raise Malformed(f"holds a pickle of protocol {version}, and the known ones are 2 to 5")
 
@@ -260,11 +263,38 @@ def _mark(m: Machine) -> None:
     m._stack = []
 
 
+# What a checkpoint is mostly made of, each in one call.
+
+
+def _push_byte(m: Machine) -> None:
+    m._stack.append(m._data[m.position])
+    m.position += 1
+
+
+def _push_text(m: Machine) -> None:
+    m._stack.append(str(m._text_bytes(_U32), "utf-8", "surrogatepass"))
+
+
+def _push_tuple(m: Machine) -> None:
+    values, m._stack = m._stack, m._marks.pop()
+    m._stack.append(tuple(values))
+
+
+def _remember(m: Machine) -> None:
+    m._remember(m._data[m.position])
+    m.position += 1
+
+
+def _recall(m: Machine) -> None:
+    m._stack.append(m._memo[m._data[m.position]])
+    m.position += 1
+
+
 def _handlers() -> list[Callable[[Machine], None] | None]:
     push = lambda give: lambda m: m._stack.append(give(m))  # noqa: E731
     table: dict[int, Callable[[Machine], None]] = {
         0x80: _protocol,
-        0x95: lambda m: m._drop(m._number("<Q")),  # FRAME: a hint for buffered readers
+        0x95: lambda m: m._drop(m._number(_U64)),  # FRAME: a hint for buffered readers
         0x28: _mark,
         0x30: lambda m: m._drop(m._stack.pop()),  # POP
         0x31: lambda m: m._drop(m._pop_mark()),  # POP_MARK
@@ -272,21 +302,21 @@ def _handlers() -> list[Callable[[Machine], None] | None]:
         0x4E: push(lambda m: None),
         0x88: push(lambda m: True),
         0x89: push(lambda m: False),
-        0x4A: push(lambda m: m._number("<i")),
-        0x4B: push(lambda m: m._number("<B")),
-        0x4D: push(lambda m: m._number("<H")),
-        0x8A: lambda m: m._push_long("<B"),
-        0x8B: lambda m: m._push_long("<i"),
-        0x47: push(lambda m: m._number(">d")),
-        0x58: push(lambda m: str(m._text_bytes("<I"), "utf-8", "surrogatepass")),
-        0x8C: push(lambda m: str(m._text_bytes("<B"), "utf-8", "surrogatepass")),
-        0x8D: push(lambda m: str(m._text_bytes("<Q"), "utf-8", "surrogatepass")),
-        0x54: push(lambda m: str(m._text_bytes("<i"), "latin-1")),  # Python 2's text
-        0x55: push(lambda m: str(m._text_bytes("<B"), "latin-1")),
-        0x42: push(lambda m: bytes(m._text_bytes("<I"))),
-        0x43: push(lambda m: bytes(m._text_bytes("<B"))),
-        0x8E: push(lambda m: bytes(m._text_bytes("<Q"))),
-        0x96: push(lambda m: bytes(m._text_bytes("<Q"))),  # BYTEARRAY8
+        0x4A: push(lambda m: m._number(_I32)),
+        0x4B: _push_byte,
+        0x4D: push(lambda m: m._number(_U16)),
+        0x8A: lambda m: m._push_long(_U8),
+        0x8B: lambda m: m._push_long(_I32),
+        0x47: push(lambda m: m._number(_DOUBLE)),
+        0x58: _push_text,
+        0x8C: push(lambda m: str(m._text_bytes(_U8), "utf-8", "surrogatepass")),
+        0x8D: push(lambda m: str(m._text_bytes(_U64), "utf-8", "surrogatepass")),
+        0x54: push(lambda m: str(m._text_bytes(_I32), "latin-1")),  # Python 2's text
+        0x55: push(lambda m: str(m._text_bytes(_U8), "latin-1")),
+        0x42: push(lambda m: bytes(m._text_bytes(_U32))),
+        0x43: push(lambda m: bytes(m._text_bytes(_U8))),
+        0x8E: push(lambda m: bytes(m._text_bytes(_U64))),
+        0x96: push(lambda m: bytes(m._text_bytes(_U64))),  # BYTEARRAY8
         0x29: push(lambda m: ()),
         0x85: lambda m: m._stack.append(m._last(1)),
         0x86: lambda m: m._stack.append(m._last(2)),
@@ -299,11 +329,11 @@ def _handlers() -> list[Callable[[Machine], None] | None]:
         0x75: lambda m: m._set_items(m._pop_mark()),
         0x8F: push(lambda m: set()),
         0x90: lambda m: m._add(m._pop_mark()),
-        0x71: lambda m: m._remember(m._number("<B")),
-        0x72: lambda m: m._remember(m._number("<I")),
+        0x71: _remember,
+        0x72: lambda m: m._remember(m._number(_U32)),
         0x94: lambda m: m._remember(len(m._memo)),
-        0x68: push(lambda m: m._memo[m._number("<B")]),
-        0x6A: push(lambda m: m._memo[m._number("<I")]),
+        0x68: _recall,
+        0x6A: push(lambda m: m._memo[m._number(_U32)]),
         0x63: lambda m: m._push_global(m._line(), m._line()),
         0x93: _stack_global,
         0x52: Machine._reduce,
@@ -313,15 +343,22 @@ def _handlers() -> list[Callable[[Machine], None] | None]:
         0x51: lambda m: m._stack.append(m._persistent(m._stack.pop())),
     }
 
-    def from_mark(make: Callable[[list[Any]], Any]) -> Callable[[Machine], None]:
+    def from_mark(make: Callable[[Machine, list[Any]], Any]) -> Callable[[Machine], None]:
         def handler(m: Machine) -> None:
             values = m._pop_mark()
-            m._stack.append(make(values))
+            m._stack.append(make(m, values))
 
         return handler
 
-    table |= {0x74: from_mark(tuple), 0x6C: from_mark(list), 0x64: from_mark(_dictionary), 0x91: from_mark(_frozen)}
+    table |= {
+        0x74: _push_tuple,
+        0x6C: from_mark(lambda m, values: values),
+        0x64: from_mark(_dictionary),
+        0x91: from_mark(_frozen),
+    }
     return [table.get(code) for code in range(256)]
 
 
 _HANDLERS = _handlers()
+# (, ), NEWOBJ, REDUCE, PERSID, SET, FROZENSET, [, }, tuples, lists, dictionaries
+_WEIGHTS = [_CONTAINER if code in b"(\x81\x92RQ\x8f\x91]}\x85\x86\x87tldb" else 1 for code in range(256)]

@@ -14,6 +14,8 @@ from .tensors import LazyTensor
 from .values import Device, DType, Size
 
 _DEPTH = 500
+# Containers that may be met again: a list of two lists of two lists of … is short in memory and endless on paper.
+_REPEATS = 1_000_000
 
 
 class Pickler:
@@ -27,6 +29,8 @@ class Pickler:
         self.out = bytearray(b"\x80\x02")
         self._tensor = tensor
         self._inside: list[int] = []
+        self._seen: set[int] = set()
+        self._repeats = 0
 
     def emit(self, code: bytes) -> None:
         """Append an opcode with its argument."""
@@ -49,6 +53,14 @@ class Pickler:
         """
         if id(value) in self._inside or len(self._inside) > _DEPTH:
             raise DilaxError(f"write: {place or 'the mapping'} contains itself; pass values without cycles.")
+        if isinstance(value, list | tuple | Mapping):
+            self._repeats += id(value) in self._seen
+            self._seen.add(id(value))
+            if self._repeats > _REPEATS:
+                raise DilaxError(
+                    f"write: the mapping holds the same lists, tuples or dictionaries more than {_REPEATS:,} times; "
+                    "pass arrays in place of them."
+                )
         self._inside.append(id(value))
         self._put(value, place)
         self._inside.pop()
@@ -115,8 +127,10 @@ class Pickler:
     def call(self, module: str, name: str, args: list[Any], place: str) -> None:
         """Emit a call of ``module.name`` with ``args``."""
         self.name(module, name)
-        self.put(tuple(args), place)
-        self.emit(b"R")
+        self.emit(b"(")
+        for argument in args:
+            self.put(argument, place)
+        self.emit(b"tR")
 
     def _int(self, value: int) -> None:
         if -(2**31) <= value < 2**31:

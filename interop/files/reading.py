@@ -1,9 +1,13 @@
 """Read a checkpoint file of any format, decided by its content."""
 
+import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .budget import Budget
 from .checkpoint import Checkpoint
 from .faults import Fault, Malformed, OtherKind
 from .limits import Limits
@@ -54,7 +58,21 @@ def read(path: str | os.PathLike[str], *, limits: Limits | None = None) -> Check
         CorruptCheckpoint: The bytes are damaged.
         UnsafeCheckpoint: The file asks to run code, or exceeds a limit.
     """
-    return _read(Path(path), limits or Limits(), within=None)
+    with _no_collection():
+        return _read(Path(path), limits or Limits(), within=None)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Build the index without a search for garbage: there is none, and beside JAX the search takes longer."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _read(path: Path, limits: Limits, *, within: Path | None) -> Checkpoint:
@@ -75,18 +93,19 @@ def _read(path: Path, limits: Limits, *, within: Path | None) -> Checkpoint:
 
 def _by_torch(source: Source, limits: Limits) -> Checkpoint:
     begin = bytes(source.data[:512])
+    budget = Budget(limits, len(source.data))
     if begin.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _recovered(source, "torch", read_torch_zip(source, limits))
-    if begin[257:262] == b"ustar" or begin.startswith((b"storages\0", b"./storages\0", b"sys_info\0")):
-        return _recovered(source, "torch tar", read_torch_tar(source, limits))
+        return _recovered(source, "torch", read_torch_zip(source, budget), budget)
+    if begin[257:262] == b"ustar" or begin.startswith((b"storages\0", b"./storages\0")):
+        return _recovered(source, "torch tar", read_torch_tar(source.data, budget), budget)
     if begin[:1] == b"\x80" and begin[1:2] <= b"\x05":
-        root, by_torch = read_torch_legacy(source, limits)
-        return _recovered(source, "torch legacy" if by_torch else "pickle", root)
+        root, by_torch = read_torch_legacy(source.data, budget)
+        return _recovered(source, "torch legacy" if by_torch else "pickle", root, budget)
     raise OtherKind(next((what for magic, what in _OTHERS.items() if begin.startswith(magic)), _unknown(begin)))
 
 
-def _recovered(source: Source, kind: str, root: Any) -> Checkpoint:
-    root, notes = recover(root)
+def _recovered(source: Source, kind: str, root: Any, budget: Budget) -> Checkpoint:
+    root, notes = recover(root, budget)
     return Checkpoint(source.path, kind, root, notes)
 
 

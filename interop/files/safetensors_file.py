@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 from .dtypes import numpy_dtype
-from .faults import Exceeded, Malformed, Unsupported
+from .faults import Exceeded, Malformed, Unsupported, named
 from .limits import Limits
 from .source import Source
 from .tensors import LazyTensor, Storage
@@ -56,7 +56,7 @@ def read_safetensors(source: Source, limits: Limits) -> tuple[dict[str, LazyTens
         raise Exceeded(f"has a header of {length:,} bytes, more than {limits.header_bytes:,}", 0)
     if 8 + length > len(data):
         raise Malformed(f"ends inside its header of {length:,} bytes: it is truncated", 0)
-    header = parse_json(bytes(data[8 : 8 + length]))
+    header = parse_json(bytes(data[8 : 8 + length]), limits)
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
         raise Malformed("has metadata that are no texts")
@@ -68,10 +68,12 @@ def read_safetensors(source: Source, limits: Limits) -> tuple[dict[str, LazyTens
     end = 0
     for begin, stop, shape, dtype, name in placed:
         if begin != end:
-            raise Malformed(f"has {'a gap before' if begin > end else 'bytes shared with'} the tensor {name!r}", begin)
+            raise Malformed(
+                f"has {'a gap before' if begin > end else 'bytes shared with'} the tensor {named(name)}", begin
+            )
         end = stop
         if stop > len(body):
-            raise Malformed(f"ends inside the tensor {name!r}: it is truncated", 8 + length + begin)
+            raise Malformed(f"ends inside the tensor {named(name)}: it is truncated", 8 + length + begin)
         storage = Storage(body[begin:stop], name, swap=sys.byteorder == "big")
         tensors[name] = LazyTensor(storage, shape, dtype, contiguous(shape))
     if end != len(body):
@@ -85,12 +87,15 @@ def contiguous(shape: Iterable[int]) -> tuple[int, ...]:
     return tuple(prod(max(n, 1) for n in shape[axis + 1 :]) for axis in range(len(shape)))
 
 
-def parse_json(text: bytes) -> dict[str, Any]:
+def parse_json(text: bytes, limits: Limits) -> dict[str, Any]:
     """A JSON object in which no key comes twice.
 
     Raises:
+        Exceeded: It holds too many values.
         Malformed: It is none.
     """
+    if sum(text.count(mark) for mark in (b"[", b"{", b",")) > limits.objects:
+        raise Exceeded(f"has a header of more than {limits.objects:,} values")
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -109,14 +114,14 @@ def parse_json(text: bytes) -> dict[str, Any]:
 
 def _described(name: str, entry: Any) -> tuple[int, int, tuple[int, ...], Any]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise Malformed(f"describes the tensor {name!r} in an unknown way")
+        raise Malformed(f"describes the tensor {named(name)} in an unknown way")
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    counts = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else [None]
-    if len(shape) > 32 or len(offsets) != 2 or any(type(n) is not int or not 0 <= n < 2**62 for n in counts):
-        raise Malformed(f"describes the tensor {name!r} in an unknown way")
-    if kind not in DTYPES:
-        raise Unsupported(f"holds the tensor {name!r} of dtype {kind!r:.20}")
+    counts = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else [None] * 34
+    if len(counts) > 34 or len(offsets) != 2 or any(type(n) is not int or not 0 <= n < 2**62 for n in counts):
+        raise Malformed(f"describes the tensor {named(name)} in an unknown way")
+    if not isinstance(kind, str) or kind not in DTYPES:
+        raise Unsupported(f"holds the tensor {named(name)} of dtype {named(kind)}")
     dtype = numpy_dtype(DTYPES[kind])
     if prod(shape) * dtype.itemsize != offsets[1] - offsets[0]:
-        raise Malformed(f"says that the tensor {name!r} of shape {shape} has {offsets[1] - offsets[0]:,} bytes")
+        raise Malformed(f"says that the tensor {named(name)} of shape {shape} has {offsets[1] - offsets[0]:,} bytes")
     return offsets[0], offsets[1], tuple(shape), dtype

@@ -9,9 +9,11 @@ from typing import Any
 
 from dilax.errors import CorruptCheckpoint, FileError, UnsafeCheckpoint
 
-from .faults import Exceeded, Fault, Forbidden, Malformed, OtherKind, Unsupported
+from .faults import Exceeded, Fault, Forbidden, Malformed, OtherKind, Unsupported, printable
 
 FUNCTION = "read"
+# Letters of a reason that are shown: a file may hold a name of any length.
+_LETTERS = 1000
 
 _ANSWERS: dict[type[Fault], tuple[type[FileError], str]] = {
     Malformed: (CorruptCheckpoint, "copy or download it again"),
@@ -42,7 +44,7 @@ class Source:
 def error_for(path: Path, fault: Fault) -> FileError:
     """The error to raise for ``fault`` in the file ``path``."""
     cls, fix = next(answer for kind, answer in _ANSWERS.items() if isinstance(fault, kind))
-    return cls(FUNCTION, path, str(fault), fix)
+    return cls(FUNCTION, path, printable(str(fault)[:_LETTERS]), fix)
 
 
 def open_source(path: str | os.PathLike[str]) -> Source:

@@ -1,5 +1,6 @@
 """Tensors of a file that are not read until somebody asks for their numbers."""
 
+import mmap
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .faults import Fault, Malformed
+from .faults import Fault, Malformed, named
 
 
 class Storage:
@@ -44,12 +45,37 @@ class Storage:
         """The bytes as they are in the file; the first call compares the checksum, if there is one."""
         if self._crc32 is not None:
             if zlib.crc32(self._data) != self._crc32:
-                raise self._fail(Malformed(f"is damaged: the checksum of the array data in {self.key!r} differs"))
+                raise self._fail(Malformed(f"is damaged: the checksum of the array data in {named(self.key)} differs"))
             self._crc32 = None
         return self._data
 
+    def release(self) -> None:
+        """Let go of the file's pages that were read into memory; they are read again when somebody needs them."""
+        whole = self._data.obj
+        if isinstance(whole, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED") and self.nbytes:
+            begin = _address(self._data) - _address(memoryview(whole))
+            first = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE
+            length = begin + self.nbytes - first
+            if length > 0:
+                whole.madvise(mmap.MADV_DONTNEED, first, length)
+
     def __repr__(self) -> str:
         return f"Storage({self.key!r}, {self.nbytes} bytes)"
+
+
+# Above all counts that a file can mean.
+_COUNTS = 2**62
+
+
+def _address(data: memoryview) -> int:
+    return int(np.frombuffer(data, np.uint8).ctypes.data)
+
+
+def _is_view(array: Any, numbers: NDArray[Any]) -> bool:
+    """Whether a JAX array looks at the same memory as ``numbers``."""
+    if next(iter(array.devices())).platform != "cpu":
+        return False
+    return bool(array.unsafe_buffer_pointer() == numbers.ctypes.data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,19 +103,22 @@ class LazyTensor:
     negative: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        counts = (*self.shape, *self.strides, self.offset)
-        if len(self.shape) != len(self.strides):
-            raise Malformed(f"holds a tensor of shape {self.shape} with {len(self.strides)} strides")
-        if any(type(count) is not int or not 0 <= count < 2**62 for count in counts):
-            raise Malformed("holds a tensor with a shape, stride or offset that is no count")
         if len(self.shape) > 32:
             raise Malformed(f"holds a tensor of {len(self.shape)} axes")
-        if self.size and prod(self.shape) * self.dtype.itemsize >= 2**62:
+        if len(self.shape) != len(self.strides):
+            raise Malformed(f"holds a tensor of {len(self.shape)} axes with {len(self.strides)} strides")
+        for count in (*self.shape, *self.strides, self.offset):
+            if type(count) is not int or not 0 <= count < _COUNTS:
+                raise Malformed("holds a tensor with a shape, stride or offset that is no count")
+        if (self.conjugate and self.dtype.kind != "c") or (self.negative and self.dtype.kind not in "fc"):
+            raise Malformed(f"marks a tensor of dtype {self.dtype} as conjugate or negative")
+        size, item = prod(self.shape), self.dtype.itemsize
+        if size * item >= _COUNTS:
             raise Malformed(f"holds a tensor of the impossible shape {self.shape}")
-        if self.size and self._end * self.dtype.itemsize > self.storage.nbytes:
+        if size and self._end * item > self.storage.nbytes:
             raise Malformed(
-                f"holds a tensor that ends {self._end * self.dtype.itemsize:,} bytes into a storage "
-                f"of {self.storage.nbytes:,} ({self.storage.key!r})"
+                f"holds a tensor that ends {self._end * item:,} bytes into a storage "
+                f"of {self.storage.nbytes:,} ({named(self.storage.key)})"
             )
 
     @property
@@ -124,14 +153,25 @@ class LazyTensor:
         flat = np.frombuffer(stored, np.uint8)
         if self.storage.swap:
             part = item // 2 if self.dtype.kind == "c" else item
-            flat = flat.reshape(-1, part)[:, ::-1].reshape(-1)
+            flat = np.ascontiguousarray(flat.reshape(-1, part)[:, ::-1]).reshape(-1)
         if flat.ctypes.data % self.dtype.alignment:
             flat = flat.copy()
         array: NDArray[Any] = np.ndarray(self.shape, self.dtype, flat, strides=[step * item for step in self.strides])
         array.flags.writeable = False
         if self.conjugate:
-            array = array.conj()
-        return -array if self.negative else array
+            array = np.asarray(array.conj())  # of an array without axes NumPy makes a number
+        return np.asarray(-array) if self.negative else array
+
+    def __jax_array__(self) -> Any:
+        """A JAX array of the numbers; on a CPU a view of the file too where its bytes can be used as they are."""
+        import jax
+
+        numbers = self.numpy()
+        array = jax.device_put(numbers)
+        if self.size and not _is_view(array, numbers):
+            array.block_until_ready()
+            self.storage.release()  # else the file's pages and the copy would both be in memory
+        return array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         array = self.numpy()

@@ -1,58 +1,65 @@
 """The tar format of PyTorch before 0.1.10: storages, then tensors, then a pickle that refers to them."""
 
-import io
 import struct
 import sys
-import tarfile
 from typing import Any
 
+from .budget import Budget
 from .builders import BUILDERS, VALUES, TypedStorage, storage_class
 from .dtypes import storage_dtype
-from .faults import Exceeded, Malformed, OtherKind
+from .faults import Exceeded, Malformed, OtherKind, named
 from .limits import Limits
 from .machine import Machine
-from .source import Source
 from .tensors import LazyTensor, Storage
+from .values import Global
 
 _MEMBERS = ("storages", "tensors", "pickle")
+_BLOCK = 512
 
 
-def read_torch_tar(source: Source, limits: Limits) -> Any:
+def read_torch_tar(data: memoryview, budget: Budget) -> Any:
     """What was saved.
 
     Raises:
         Fault: The file is damaged, unsafe, or no checkpoint.
     """
-    members = _members(source.data, limits)
-    storages = _storages(members["storages"], limits)
-    tensors = _tensors(members["tensors"], storages, limits)
+    members = _members(data, budget.limits)
+    storages = _storages(members["storages"], budget)
+    tensors = _tensors(members["tensors"], storages, budget)
 
     def persistent(ident: Any) -> Any:
         if type(ident) is tuple and ident:  # a class with its source text, which is not looked at
             return ident[0]
         if type(ident) not in (int, str) or str(ident) not in tensors:
-            raise Malformed(f"refers to the tensor {ident!r:.40}, which is not there")
+            raise Malformed(f"refers to the tensor {named(ident)}, which is not there")
         return tensors[str(ident)]
 
-    return _machine(members["pickle"], limits, persistent).load()
+    return _machine(members["pickle"], budget, persistent).load()
 
 
 def _members(data: memoryview, limits: Limits) -> dict[str, memoryview]:
-    """The bytes of the three members. tarfile only parses headers here: nothing is extracted."""
+    """The bytes of the three members, each once."""
     found: dict[str, memoryview] = {}
-    try:
-        with tarfile.open(fileobj=_Raw(data), mode="r:") as archive:
-            for count, member in enumerate(archive):
-                if count > limits.entries:
-                    raise Exceeded(f"holds {count:,} entries, more than {limits.entries:,}")
-                name = member.name.removeprefix("./")
-                if name in _MEMBERS:
-                    end = member.offset_data + member.size
-                    if not member.isreg() or member.size < 0 or end > len(data) or name in found or member.issparse():
-                        raise Malformed(f"holds a damaged entry {name!r}")
-                    found[name] = data[member.offset_data : end]
-    except (tarfile.TarError, ValueError, OverflowError, RecursionError, EOFError) as error:
-        raise Malformed(f"is a damaged tar archive ({error})") from error
+    at = 0
+    for count in range(limits.entries + 1):
+        header = bytes(data[at : at + _BLOCK])
+        if len(header) < _BLOCK or not header.strip(b"\0"):
+            break
+        if count == limits.entries:
+            raise Exceeded(f"holds more than {limits.entries:,} entries", at)
+        size = _octal(header[124:136], at)
+        name = header[:100].split(b"\0")[0].removeprefix(b"./").decode("latin-1")
+        if _octal(header[148:156], at) != sum(header[:148]) + 8 * ord(" ") + sum(header[156:]):
+            raise Malformed("is a damaged tar archive: the checksum of a header differs", at)
+        begin, at = at + _BLOCK, at + _BLOCK + -(-size // _BLOCK) * _BLOCK
+        if begin + size > len(data):
+            raise Malformed(f"ends inside its entry {named(name)}: it is truncated", begin)
+        if name in _MEMBERS:
+            if header[156:157] not in b"0\0" or name in found:
+                raise Malformed(f"holds a damaged entry {named(name)}", begin)
+            found[name] = data[begin : begin + size]
+        elif header[156:157] in (b"x", b"g") and b" size=" in bytes(data[begin : begin + min(size, 2**16)]):
+            raise Malformed("gives the size of an entry in two ways", begin)
     if not found:
         raise OtherKind("is a tar archive without a checkpoint")
     missing = [name for name in _MEMBERS if name not in found]
@@ -61,89 +68,86 @@ def _members(data: memoryview, limits: Limits) -> dict[str, memoryview]:
     return found
 
 
-class _Raw(io.RawIOBase):
-    """Reads from memory without a copy of it."""
-
-    def __init__(self, data: memoryview) -> None:
-        self._data = data
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + (0, self._at, len(self._data))[whence]
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        part = bytes(self._data[self._at : None if size < 0 else self._at + size])
-        self._at += len(part)
-        return part
+def _octal(text: bytes, at: int) -> int:
+    digits = text.strip(b" \0")
+    if not digits or digits.strip(b"01234567"):
+        raise Malformed("is a damaged tar archive: a header holds no number where one belongs", at)
+    return int(digits, 8)
 
 
-def _machine(data: memoryview, limits: Limits, persistent: Any) -> Machine:
-    return Machine(data, builders=BUILDERS, values=dict(VALUES), persistent=persistent, limits=limits)
+def _machine(data: memoryview, budget: Budget, persistent: Any) -> Machine:
+    return Machine(data, builders=BUILDERS, values=dict(VALUES), persistent=persistent, budget=budget)
 
 
 def _nothing(_ident: Any) -> Any:
     raise Malformed("refers to a tensor where it lists its storages")
 
 
-def _storages(data: memoryview, limits: Limits) -> dict[str, TypedStorage]:
-    machine = _machine(data, limits, _nothing)
+def _storages(data: memoryview, budget: Budget) -> dict[str, TypedStorage]:
+    machine = _machine(data, budget, _nothing)
     storages: dict[str, TypedStorage] = {}
     for _ in range(_count(machine.load())):
         described = machine.load()
         if type(described) is not tuple or len(described) != 3:
             raise Malformed("describes a storage in an unknown way")
         key, _, cls = described
+        name = _key(key)
         dtype = storage_dtype(storage_class(cls))
         count = _unpack(machine, data, "<q")[0]
         end = machine.position + count * dtype.itemsize
         if count < 0 or end > len(data):
-            raise Malformed(f"ends inside the storage {key!r}: it is truncated")
-        storages[str(key)] = Storage(data[machine.position : end], str(key), swap=sys.byteorder == "big"), dtype
+            raise Malformed(f"ends inside the storage {named(key)}: it is truncated", machine.position)
+        storages[name] = Storage(data[machine.position : end], name, swap=sys.byteorder == "big"), dtype
         machine.position = end
     views = machine.load()
     for view in views if type(views) is list else ():
+        if type(view) is not tuple or len(view) != 4 or any(type(number) is not int for number in view[2:]):
+            raise Malformed("refers to a part of a storage in an unknown way")
         target, root, first, count = view
         storage, dtype = _known(storages, root)
         begin, end = first * dtype.itemsize, (first + count) * dtype.itemsize
         if not 0 <= begin <= end <= storage.nbytes:
-            raise Malformed(f"refers to a part of the storage {root!r} that lies outside it")
-        part = Storage(storage.bytes()[begin:end], str(target), swap=storage.swap)
-        storages[str(target)] = part, dtype
+            raise Malformed(f"refers to a part of the storage {named(root)} that lies outside it")
+        name = _key(target)
+        storages[name] = Storage(storage.bytes()[begin:end], name, swap=storage.swap), dtype
     return storages
 
 
-def _tensors(data: memoryview, storages: dict[str, TypedStorage], limits: Limits) -> dict[str, LazyTensor]:
-    machine = _machine(data, limits, _nothing)
+def _tensors(data: memoryview, storages: dict[str, TypedStorage], budget: Budget) -> dict[str, LazyTensor]:
+    machine = _machine(data, budget, _nothing)
     tensors: dict[str, LazyTensor] = {}
     for _ in range(_count(machine.load())):
         described = machine.load()
         if type(described) is not tuple or len(described) != 3:
             raise Malformed("describes a tensor in an unknown way")
-        key, root, _ = described
-        storage, dtype = _known(storages, root)
+        key, root, cls = described
+        storage, dtype = _empty(cls) if root is None else _known(storages, root)
         axes, _ = _unpack(machine, data, "<ii")  # 64 bits, of which PyTorch uses the lower half
         if not 0 <= axes <= 32:
             raise Malformed(f"holds a tensor of {axes} axes")
         *counts, offset = _unpack(machine, data, f"<{2 * axes + 1}q")
         shape, strides = (tuple(counts[:axes]), tuple(counts[axes:])) if axes else ((0,), (1,))
-        tensors[str(key)] = LazyTensor(storage, shape, dtype, strides, offset)
+        tensors[_key(key)] = LazyTensor(storage, shape, dtype, strides, offset)
+        budget.tensor(tensors[_key(key)])
     return tensors
 
 
+def _empty(cls: Any) -> TypedStorage:
+    """What a tensor without numbers has for a storage."""
+    name = cls.name.removesuffix("Tensor") + "Storage" if isinstance(cls, Global) else ""
+    return Storage(memoryview(b""), "none"), storage_dtype(storage_class(Global("torch", name)))
+
+
 def _known(storages: dict[str, TypedStorage], key: Any) -> TypedStorage:
-    if str(key) not in storages:
-        raise Malformed(f"refers to the storage {key!r:.40}, which is not there")
-    return storages[str(key)]
+    if _key(key) not in storages:
+        raise Malformed(f"refers to the storage {named(key)}, which is not there")
+    return storages[_key(key)]
+
+
+def _key(value: Any) -> str:
+    if type(value) not in (int, str):
+        raise Malformed("names a storage or tensor by something that is no name")
+    return str(value)
 
 
 def _count(value: Any) -> int:

@@ -6,7 +6,10 @@ import struct
 import sys
 import zipfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -17,10 +20,10 @@ from dilax.errors import ArgumentError, DilaxError
 
 from ..arrays import to_numpy
 from .atomic import replacing
-from .dtypes import storage_class, torch_name
+from .dtypes import WRITABLE, numpy_dtype, storage_class, torch_name
 from .pickling import Pickler
 from .safetensors_file import DTYPES, contiguous
-from .tensors import LazyTensor, Storage
+from .tensors import LazyTensor
 
 _ALIGNMENT = 64
 _LOCAL_HEADER = 30
@@ -32,7 +35,8 @@ def write(
 ) -> None:
     """Write arrays and plain values to a checkpoint file; equal contents give equal bytes.
 
-    The file appears complete or not at all. Tensors of a file that share memory share it in the new one.
+    The file appears complete or not at all. Tensors of a file that share memory share it in the new one. Beside the
+    mapping, no more than one array is in memory at a time.
 
     Args:
         path: The file to write.
@@ -58,6 +62,19 @@ def write(
         emit(file)
 
 
+@dataclass(frozen=True)
+class _Stored:
+    """Bytes to write, which are made only when they are written: one array is in memory beside the mapping, not all.
+
+    Attributes:
+        nbytes: How many.
+        bytes: Makes them.
+    """
+
+    nbytes: int
+    bytes: Callable[[], memoryview]
+
+
 def _torch(mapping: Mapping[Any, Any]) -> Callable[[BinaryIO], None]:
     """Check the mapping and index it; what is given back writes it."""
     storages = _Storages()
@@ -67,8 +84,8 @@ def _torch(mapping: Mapping[Any, Any]) -> Callable[[BinaryIO], None]:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
             _stored(archive, file, "archive/data.pkl", memoryview(data))
             _stored(archive, file, "archive/byteorder", memoryview(b"little"))
-            for key, stored in enumerate(storages.bytes):
-                _stored(archive, file, f"archive/data/{key}", stored)
+            for key, stored in enumerate(storages.stored):
+                _stored(archive, file, f"archive/data/{key}", stored.bytes())
             _stored(archive, file, "archive/version", memoryview(b"3\n"))
 
     return emit
@@ -90,21 +107,24 @@ class _Storages:
     """The storages of a checkpoint, each once, and how a tensor refers to one."""
 
     def __init__(self) -> None:
-        self.bytes: list[memoryview] = []
+        self.stored: list[_Stored] = []
         self._keys: dict[int, int] = {}
         self._alive: list[Any] = []
 
     def emit(self, pickler: Pickler, value: Any, place: str) -> None:
-        shared = isinstance(value, LazyTensor) and not (value.conjugate or value.negative)
-        tensor = value if shared else _tensor(to_numpy(value), place)
-        name = torch_name(tensor.dtype)
-        if name is None:
-            raise DilaxError(f"write: {place} has the dtype {tensor.dtype}, which PyTorch lacks; convert it first.")
-        owner = tensor.storage if isinstance(value, LazyTensor) else value
+        """Emit an array, and remember what has to be stored for it."""
+        name, shape = _described(value, place)
+        itemsize = numpy_dtype(name).itemsize
+        offset, strides = 0, contiguous(shape)
+        stored = _Stored(prod(shape) * itemsize, partial(_numbers, value))
+        owner = value
+        if isinstance(value, LazyTensor) and not (value.conjugate or value.negative):
+            owner, offset, strides = value.storage, value.offset, value.strides
+            stored = _Stored(owner.nbytes, partial(_storage_bytes, value))
         if id(owner) not in self._keys:
-            self._keys[id(owner)] = len(self.bytes)
+            self._keys[id(owner)] = len(self.stored)
             self._alive.append(owner)
-            self.bytes.append(_storage_bytes(tensor))
+            self.stored.append(stored)
         key = self._keys[id(owner)]
         cls = storage_class(name)
         untyped = cls == "UntypedStorage"
@@ -112,11 +132,10 @@ class _Storages:
         pickler.emit(b"((")
         pickler.put("storage", place)
         pickler.name("torch.storage" if untyped else "torch", cls)
-        nbytes = self.bytes[key].nbytes
-        for part in (str(key), "cpu", nbytes if untyped else nbytes // tensor.dtype.itemsize):
+        for part in (str(key), "cpu", stored.nbytes if untyped else stored.nbytes // itemsize):
             pickler.put(part, place)
         pickler.emit(b"tQ")
-        for layout in (tensor.offset, tuple(tensor.shape), tuple(tensor.strides), tensor.requires_grad):
+        for layout in (offset, shape, tuple(strides), getattr(value, "requires_grad", False) is True):
             pickler.put(layout, place)
         pickler.call("collections", "OrderedDict", [], place)  # backward hooks
         if untyped:
@@ -124,12 +143,21 @@ class _Storages:
         pickler.emit(b"tR")
 
 
-def _tensor(array: NDArray[Any], place: str) -> LazyTensor:
-    if array.dtype.hasobject or torch_name(array.dtype) is None:
-        raise DilaxError(f"write: {place} has the dtype {array.dtype}, which PyTorch lacks; convert it first.")
-    flat = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C").reshape(-1)
-    storage = Storage(flat.view(np.uint8).data, place)
-    return LazyTensor(storage, array.shape, flat.dtype, contiguous(array.shape))
+def _described(value: Any, place: str) -> tuple[str, tuple[int, ...]]:
+    """PyTorch's name of an array's dtype, and its shape, from an array of any library and without its numbers."""
+    live = hasattr(value, "detach")  # a tensor of PyTorch's own
+    if live and (str(value.layout) != "torch.strided" or value.is_quantized or value.is_meta):
+        raise DilaxError(f"write: {place} is a sparse, quantised or meta tensor; pass dense numbers.")
+    name = str(value.dtype).removeprefix("torch.") if live else torch_name(np.dtype(value.dtype))
+    if name not in WRITABLE:
+        raise DilaxError(f"write: {place} has the dtype {value.dtype}, which PyTorch lacks; convert it first.")
+    return str(name), tuple(value.shape)
+
+
+def _numbers(value: Any) -> memoryview:
+    """An array's numbers side by side, in little-endian order."""
+    array = to_numpy(value)
+    return _little_endian(np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C"))
 
 
 def _storage_bytes(tensor: LazyTensor) -> memoryview:
@@ -150,7 +178,7 @@ def _little_endian(array: NDArray[Any]) -> memoryview:
 def _safetensors(mapping: Mapping[Any, Any]) -> Callable[[BinaryIO], None]:
     """Check the mapping and index it; what is given back writes it."""
     names = {torch: name for name, torch in DTYPES.items()}
-    tensors: dict[str, LazyTensor] = {}
+    described: dict[str, tuple[str, tuple[int, ...]]] = {}
     for key, value in mapping.items():
         if not isinstance(key, str) or not (hasattr(value, "shape") and hasattr(value, "dtype")):
             raise DilaxError(
@@ -159,29 +187,26 @@ def _safetensors(mapping: Mapping[Any, Any]) -> Callable[[BinaryIO], None]:
             )
         if key == "__metadata__":
             raise DilaxError("write: '__metadata__' is no tensor's name in safetensors; rename the array.")
-        tensors[key] = value if isinstance(value, LazyTensor) else _tensor(to_numpy(value), key)
-        if torch_name(tensors[key].dtype) not in names:
+        described[key] = _described(value, key)
+        if described[key][0] not in names:
             raise DilaxError(
-                f"write: {key!r} has the dtype {tensors[key].dtype}, which safetensors lack; convert it first."
+                f"write: {key!r} has the dtype {described[key][0]}, which safetensors lack; convert it first."
             )
     # The widest numbers first, so that each begins at a multiple of its width.
-    placed = sorted(tensors, key=lambda key: -tensors[key].dtype.itemsize)
-    ends = list(accumulate((tensors[key].nbytes for key in placed), initial=0))
+    placed = sorted(described, key=lambda key: -numpy_dtype(described[key][0]).itemsize)
+    sizes = [prod(shape) * numpy_dtype(name).itemsize for name, shape in (described[key] for key in placed)]
+    ends = list(accumulate(sizes, initial=0))
     ranges = {key: [begin, end] for key, begin, end in zip(placed, ends, ends[1:], strict=False)}
     header = {
-        key: {
-            "dtype": names[str(torch_name(tensor.dtype))],
-            "shape": list(tensor.shape),
-            "data_offsets": ranges[key],
-        }
-        for key, tensor in tensors.items()
+        key: {"dtype": names[name], "shape": list(shape), "data_offsets": ranges[key]}
+        for key, (name, shape) in described.items()
     }
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
+    text += b" " * (-(8 + len(text)) % _ALIGNMENT)
 
     def emit(file: BinaryIO) -> None:
         file.write(struct.pack("<Q", len(text)) + text)
         for key in placed:
-            file.write(_little_endian(tensors[key].numpy()))
+            file.write(_numbers(mapping[key]))
 
     return emit

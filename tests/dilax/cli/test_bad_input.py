@@ -53,7 +53,8 @@ CASES = {
     ),
     "inspect a directory": (
         ["inspect", "folder"],
-        "read: 'folder' is a directory; pass a checkpoint file inside it.",
+        "inspect: 'folder' is a directory without a checkpoint; pass a checkpoint file, or a directory that "
+        "dilax train, dilax convert or Orbax wrote.",
     ),
     "convert a missing file": (
         ["convert", "absent.pth", *_MESHNET],

@@ -23,6 +23,7 @@ def assert_same(ours, theirs, place="root"):
         for index, (one, other) in enumerate(zip(ours, theirs, strict=True)):
             assert_same(one, other, f"{place}[{index}]")
     elif isinstance(theirs, np.ndarray | np.generic):
+        theirs = theirs.astype(theirs.dtype.newbyteorder("="))  # protocol 5 keeps the other byte order, 2 does not
         assert (ours.dtype, ours.shape, ours.tobytes()) == (theirs.dtype, theirs.shape, theirs.tobytes()), place
     elif isinstance(theirs, torch.dtype | torch.device):
         assert str(ours) == str(theirs), place
@@ -32,5 +33,8 @@ def assert_same(ours, theirs, place="root"):
 
 
 def _bytes(tensor):
-    plain = tensor.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
+    plain = torch.empty(
+        tensor.numel(), dtype=tensor.dtype
+    )  # contiguous() leaves a stride of 0 in a tensor of one number
+    plain.copy_(tensor.detach().resolve_conj().resolve_neg().reshape(-1))
     return plain.view(torch.uint8).numpy().tobytes() if plain.numel() else b""

@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from dilax.errors import CorruptCheckpoint, DilaxError, FileError, UnsafeCheckpoint
-from interop.files import Limits, read
+from interop.files import LazyTensor, Limits, read, write
+
+from . import hostile
 
 
 def _zip(path, pickled, *, entries=(), compression=zipfile.ZIP_STORED):
@@ -63,57 +65,11 @@ def test_calls_are_refused(tmp_path, name, container, protocol):
     assert not os.path.exists("/tmp/dilax-was-here")
 
 
-PROTO = b"\x80\x02"
-PICKLES = {
-    "text of 4 GiB": PROTO + b"X\xff\xff\xff\xff" + b"a",
-    "bytes of 2**63": b"\x80\x04\x8e" + struct.pack("<Q", 2**63) + b"a.",
-    "bytearray of 2**63": b"\x80\x05\x96" + struct.pack("<Q", 2**63) + b"a.",
-    "long of 2 GiB": PROTO + b"\x8b\xff\xff\xff\x7f" + b"a.",
-    "negative long": PROTO + b"\x8b\xff\xff\xff\xff" + b"a.",
-    "extension code": PROTO + b"\x82\x01.",
-    "out-of-band buffer": b"\x80\x05\x97.",
-    "stack underflow": PROTO + b"R.",
-    "memo of nothing": PROTO + b"h\x05.",
-    "mark without end": PROTO + b"((((.",
-    "values left over": PROTO + b"NN.",
-    "unknown opcode": PROTO + b"\xff.",
-    "text protocol": PROTO + b"I5\n.",
-    "text protocol's call": PROTO + b"(S'true'\nios\nsystem\n.",
-    "protocol 0": b"\x80\x00N.",
-    "protocol 9": b"\x80\x09N.",
-    "no stop": PROTO + b"N",
-    "name without end": PROTO + b"c" + b"a" * 600,
-    "name with no module": PROTO + b"c\nsystem\n.",
-    "call of a text": PROTO + b"X\x01\x00\x00\x00a)R.",
-    "call with a list": PROTO + b"ccollections\nOrderedDict\n]R.",
-    "module-name confusion": PROTO + b"ctorch._utils\n_rebuild_tensor_v2.__globals__\n)R.",
-    "dotted name of an allowed module": PROTO + b"ccollections\nOrderedDict.__init__\n)R.",
-    "allowed name through another module": PROTO + b"cos\nOrderedDict\n)R.",
-    "lambda-like layout": PROTO + b"ctorch._tensor\n_rebuild_from_type_v2\n(cos\nsystem\nN)Nt" + b"R.",
-    "tensor of a tuple": PROTO + b"ctorch._utils\n_rebuild_tensor_v2\n(NK\x00))\x89Nt" + b"R.",
-    "state of a list": PROTO + b"]}X\x01\x00\x00\x00aNsb.",
-    "items of a tuple": PROTO + b")NNs.",
-    "elements of a dictionary": PROTO + b"}Na.",
-    "list as a key": PROTO + b"}]Ns.",
-    "nested tuple as a key": PROTO + b"})" + b"\x85" * 100_000 + b"Ns.",
-    "storage that is none": PROTO + b"(X\x07\x00\x00\x00storageNX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x05tQ.",
-    "storage that is not there": PROTO
-    + b"(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x009X\x03\x00\x00\x00cpuK\x05tQ.",
-    "complex of a text": PROTO + b"cbuiltins\ncomplex\nX\x02\x00\x00\x001j\x85R.",
-    "bytes of a lookup": PROTO + b"c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R.",
-    "NumPy array of objects": PROTO + b"cnumpy\ndtype\nX\x01\x00\x00\x00O\x85R.",
-    "surplus of arguments": PROTO + b"ctorch\nSize\n(NNNtR.",
-    "frozenset of lists": b"\x80\x04(]\x91.",
-    "set of lists": b"\x80\x04\x8f(]\x90.",
-    "not UTF-8": PROTO + b"X\x02\x00\x00\x00\xff\xfe.",
-}
-
-
-@pytest.mark.parametrize("name", PICKLES)
+@pytest.mark.parametrize("name", hostile.PICKLES)
 @pytest.mark.parametrize("container", ["zip", "plain"])
 def test_malformed_and_greedy_pickles(tmp_path, name, container):
     path = tmp_path / "hostile.pth"
-    _zip(path, PICKLES[name]) if container == "zip" else path.write_bytes(PICKLES[name])
+    _zip(path, hostile.PICKLES[name]) if container == "zip" else path.write_bytes(hostile.PICKLES[name])
     with pytest.raises(FileError) as caught:
         read(path)
     assert str(caught.value).startswith(f"read: {str(path)!r} ")
@@ -124,8 +80,108 @@ def test_malformed_and_greedy_pickles(tmp_path, name, container):
 
 def test_deep_values_do_not_end_the_process(tmp_path):
     path = tmp_path / "deep.pkl"
-    path.write_bytes(PROTO + b")" + b"\x85" * 200_000 + b".")
+    path.write_bytes(hostile.PROTO + b")" + b"\x85" * 200_000 + b".")
     assert isinstance(read(path).root, tuple)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", hostile.REPEATED)
+def test_work_is_bounded_by_what_a_file_holds(tmp_path, name):
+    path = tmp_path / "hostile.pkl"
+    path.write_bytes(hostile.REPEATED[name])
+    with pytest.raises((UnsafeCheckpoint, CorruptCheckpoint)):
+        read(path)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", hostile.COLLIDING)
+def test_keys_that_collide(tmp_path, name):
+    path = tmp_path / "hostile.pkl"
+    path.write_bytes(hostile.COLLIDING[name])
+    with pytest.raises(UnsafeCheckpoint, match="holds more than 10,000 keys of large numbers"):
+        read(path)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("name", hostile.LAUGHS)
+def test_values_that_hold_each_other_often(tmp_path, name, capsys):
+    from dilax.cli import main
+
+    path = tmp_path / "laughs.pkl"
+    path.write_bytes(hostile.LAUGHS[name])
+    root = read(path).root
+    assert main(["inspect", str(path)]) == 0
+    assert main(["inspect", str(path), "--json"]) == 0
+    assert len(capsys.readouterr().out) < 100_000
+    with pytest.raises(DilaxError) as caught:
+        write(tmp_path / "new.pth", {"a": root})
+    assert str(caught.value) == (
+        "write: the mapping holds the same lists, tuples or dictionaries more than 1,000,000 times; "
+        "pass arrays in place of them."
+    )
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("place", ["root", "persistent id", "storage", "device", "size", "layout"])
+def test_names_that_are_such_values(tmp_path, place):
+    laughs = hostile.LAUGHS["lists"][2:-1]
+    name = b"".join(b"X" + struct.pack("<I", len(t)) + t for t in (b"storage",))
+    pickled = {
+        "root": b"\x80\x02" + laughs + b".",
+        "persistent id": b"\x80\x02" + laughs + b"Q.",
+        "storage": b"\x80\x02(" + name + b"ctorch\nFloatStorage\n" + laughs + b"NNtQ.",
+        "device": b"\x80\x02ctorch\ndevice\n" + laughs + b"\x85R.",
+        "size": b"\x80\x02ctorch\nSize\n" + laughs + b"\x85R.",
+        "layout": b"\x80\x02ctorch.serialization\n_get_layout\n" + laughs + b"\x85R.",
+    }[place]
+    for path in (_zip(tmp_path / "a.pth", pickled), tmp_path / "b.pkl"):
+        if path.suffix == ".pkl":
+            path.write_bytes(pickled)
+        if place == "root":
+            assert isinstance(read(path).root, list)
+        else:
+            with pytest.raises(CorruptCheckpoint):
+                read(path)
+
+
+@pytest.mark.timeout(20)
+def test_modules_that_share_their_parts_often(tmp_path):
+    path = tmp_path / "modules.pkl"
+    path.write_bytes(hostile.module_laughs())
+    with pytest.raises(UnsafeCheckpoint, match="holds a pickle of more than 100,000 values"):
+        read(path, limits=Limits(objects=100_000))
+    path.write_bytes(b"\x80\x02" + hostile.module([]) + b"q\x000" + hostile.module([b"h\x00"] * 3) + b".")
+    assert dict(read(path)) == {}
+
+
+@pytest.mark.timeout(20)
+def test_tensors_that_repeat_one_number(tmp_path):
+    path = tmp_path / "wide.pth"
+    torch.save({"a": torch.ones(1).expand(2**40)}, path)
+    with pytest.raises(UnsafeCheckpoint, match="holds tensors that exceed the file by more than 4,294,967,296 bytes"):
+        read(path)
+    tensor = read(path, limits=Limits(repeated_bytes=2**43))["a"]
+    assert isinstance(tensor, LazyTensor)
+    assert tensor.numpy()[-1] == 1
+    torch.save([torch.ones(1000).expand(1000, 1000) for _ in range(2000)], path)
+    with pytest.raises(UnsafeCheckpoint, match="exceed the file"):
+        read(path)
+
+
+def test_json_of_many_values(tmp_path):
+    path = tmp_path / "many.safetensors"
+    header = b'{"a":[' + b"[]," * 6_000_000 + b"[]]}"
+    path.write_bytes(hostile.safetensors(header))
+    with pytest.raises(UnsafeCheckpoint, match="has a header of more than 1,000,000 values"):
+        read(path, limits=Limits(objects=1_000_000))
+
+
+def test_names_that_a_terminal_would_obey(tmp_path):
+    path = tmp_path / "named.pkl"
+    path.write_bytes(b"\x80\x04\x8c\x09a\x1b[31m\nb\n\x8c\x01c\x93)R.")
+    with pytest.raises(UnsafeCheckpoint) as caught:
+        read(path)
+    assert r"asks to run a\x1b[31m\nb\n.c (at byte " in str(caught.value)
 
 
 def test_limits_can_be_set_and_are_named(tmp_path):
@@ -140,37 +196,10 @@ def test_limits_can_be_set_and_are_named(tmp_path):
     assert str(caught.value) == "Limits: objects=0 is not a positive integer; pass e.g. 1_000_000."
 
 
-def _safetensors(header, body=b""):
-    return struct.pack("<Q", len(header)) + header + body
-
-
-SAFETENSORS = {
-    "overlap": _safetensors(
-        b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}',
-        bytes(6),
-    ),
-    "gap": _safetensors(b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}', bytes(6)),
-    "more at the end": _safetensors(b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}', bytes(5)),
-    "out of bounds": _safetensors(b'{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}', bytes(3)),
-    "another size": _safetensors(b'{"a":{"dtype":"F32","shape":[4],"data_offsets":[0,4]}}', bytes(4)),
-    "key twice": _safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":1}'),
-    "negative": _safetensors(b'{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,-1]}}'),
-    "backwards": _safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[4,0]}}', bytes(4)),
-    "huge shape": _safetensors(b'{"a":{"dtype":"U8","shape":[' + b"9" * 5000 + b'],"data_offsets":[0,4]}}', bytes(4)),
-    "float shape": _safetensors(b'{"a":{"dtype":"U8","shape":[4.0],"data_offsets":[0,4]}}', bytes(4)),
-    "metadata of numbers": _safetensors(b'{"__metadata__":{"a":1}}'),
-    "deep JSON": _safetensors(b'{"a":' + b"[" * 100_000),
-    "no JSON": _safetensors(b"{nothing here}"),
-    "more keys": _safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0],"x":1}}'),
-    "header longer than the file": struct.pack("<Q", 1000) + b"{}",
-    "header over the cap": struct.pack("<Q", 2**38) + b"{}",
-}
-
-
-@pytest.mark.parametrize("name", SAFETENSORS)
+@pytest.mark.parametrize("name", hostile.SAFETENSORS)
 def test_malformed_safetensors(tmp_path, name):
     path = tmp_path / "hostile.safetensors"
-    path.write_bytes(SAFETENSORS[name])
+    path.write_bytes(hostile.SAFETENSORS[name])
     with pytest.raises((CorruptCheckpoint, UnsafeCheckpoint)) as caught:
         read(path)
     assert str(caught.value).startswith(f"read: {str(path)!r} ")
@@ -190,6 +219,64 @@ def test_zip_with_one_name_twice(tmp_path):
     with pytest.warns(UserWarning, match="Duplicate"):
         path = _zip(tmp_path / "twice.pth", pickle.dumps({}, 2), entries=[("archive/data.pkl", pickle.dumps(1, 2))])
     with pytest.raises(UnsafeCheckpoint, match="holds two entries named 'archive/data.pkl'"):
+        read(path)
+
+
+def test_zip_with_two_checkpoints(tmp_path):
+    path = _zip(tmp_path / "both.pth", pickle.dumps({}, 2), entries=[("other/data.pkl", pickle.dumps(1, 2))])
+    with pytest.raises(UnsafeCheckpoint, match="holds 2 checkpoints, so that two readers could see two of them"):
+        read(path)
+
+
+def _changed(path, signature, offset, form, value):
+    """Write ``value`` into the last record of the zip archive that has this signature."""
+    raw = bytearray(path.read_bytes())
+    at = raw.rfind(signature) + offset
+    raw[at : at + struct.calcsize(form)] = struct.pack(form, value)
+    path.write_bytes(raw)
+
+
+ZIP_CHANGES = {
+    "directory elsewhere": (b"PK\5\6", 16, "<I", 2**31, "has a directory that ends behind its end record"),
+    "directory longer": (b"PK\5\6", 12, "<I", 2**20, "has a directory that ends behind its end record"),
+    "more entries than there are": (b"PK\5\6", 8, "<HH", None, "has a truncated directory"),
+    "two disks": (b"PK\5\6", 4, "<H", 1, "is one part of a zip archive in several parts"),
+    "comment that is not there": (b"PK\5\6", 20, "<H", 9, "is a zip archive with bytes behind its end"),
+    "encrypted": (b"PK\1\2", 8, "<H", 1, "holds the encrypted entry"),
+    "entry outside": (b"PK\1\2", 42, "<I", 2**30, "outside itself"),
+    "entry too long": (b"PK\1\2", 20, "<II", None, "outside itself"),
+    "name outside": (b"PK\1\2", 28, "<H", 60_000, "has a damaged directory"),
+    "another checksum": (b"PK\1\2", 16, "<I", 5, "in two ways"),
+    "deflated in one header": (b"PK\3\4", 8, "<H", 8, "in two ways"),
+    "another size in one header": (b"PK\3\4", 22, "<I", 5, "in two ways"),
+}
+
+
+@pytest.mark.parametrize("name", ZIP_CHANGES)
+def test_zip_records_that_lie(tmp_path, name):
+    signature, offset, form, value, message = ZIP_CHANGES[name]
+    path = _zip(tmp_path / "lying.pth", pickle.dumps({}, 2), entries=[("archive/version", b"3")])
+    if value is None:
+        for at in range(struct.calcsize(form) // struct.calcsize(form[:2])):
+            _changed(path, signature, offset + at * struct.calcsize(form[:2]), form[:2], 999)
+    else:
+        _changed(path, signature, offset, form, value)
+    with pytest.raises((CorruptCheckpoint, UnsafeCheckpoint), match=message):
+        read(path)
+
+
+def test_zip_entries_that_lie_over_one_another(tmp_path):
+    path = _zip(tmp_path / "over.pth", pickle.dumps({}, 2), entries=[("archive/data/0", b"abcd")])
+    raw = path.read_bytes()
+    inner = raw.index(b"PK\1\2")
+    first = raw[inner : raw.index(b"PK\1\2", inner + 4)]
+    twin = first.replace(b"archive/data.pkl", b"archive/data.pkm")  # its local header bears the other name
+    changed = raw[:inner] + first + twin + raw[inner + len(first) : -22]
+    end = bytearray(raw[-22:])
+    end[8:12] = struct.pack("<HH", 3, 3)
+    end[12:16] = struct.pack("<I", len(changed) - inner)
+    path.write_bytes(changed + end)
+    with pytest.raises((CorruptCheckpoint, UnsafeCheckpoint)):
         read(path)
 
 

@@ -9,6 +9,8 @@ import tarfile
 import warnings
 from collections import OrderedDict
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
@@ -18,12 +20,7 @@ from dilax.errors import FileError
 from interop.files import LazyTensor, read
 
 from .comparing import assert_same
-
-DTYPES = [
-    *("bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64"),
-    *("float16", "bfloat16", "float32", "float64", "complex64", "complex128"),
-    *("float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"),
-]
+from .drawing import DTYPES
 
 
 def _tensor(dtype, generator):
@@ -97,6 +94,32 @@ def test_arrays_are_views_of_the_file(tmp_path):
     assert not array.flags.owndata
     assert not array.flags.writeable
     assert np.asarray(checkpoint["a"], np.float64).dtype == np.float64
+
+
+def test_jax_arrays_are_views_of_the_file_too(tmp_path):
+    saved = {"a": torch.arange(3000.0).view(30, 100), "t": torch.arange(60.0).view(6, 10).t(), "n": torch.tensor(2)}
+    checkpoint = read(_saved(tmp_path, saved))
+    arrays = {key: jnp.asarray(tensor) for key, tensor in checkpoint.items()}
+    assert arrays["a"].unsafe_buffer_pointer() == checkpoint["a"].numpy().ctypes.data
+    added = jax.jit(lambda x: x + 1, donate_argnums=0)(arrays.pop("a"))  # must not write into the file
+    np.testing.assert_array_equal(added, saved["a"].numpy() + 1)
+    np.testing.assert_array_equal(checkpoint["a"].numpy(), saved["a"].numpy())
+    for key, array in arrays.items():
+        np.testing.assert_array_equal(array, saved[key].numpy())
+    assert jnp.asarray(checkpoint["a"], jnp.bfloat16).dtype == jnp.bfloat16
+
+
+def test_pages_are_let_go_after_a_copy(tmp_path):
+    numbers = np.arange(100_000.0, dtype=np.float32)
+    path = tmp_path / "unaligned.safetensors"
+    header = b'{"a":{"dtype":"F32","shape":[100000],"data_offsets":[0,400000]}}'
+    header += b" " * (8 - len(header) % 8)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + numbers.tobytes())
+    tensor = read(path)["a"]
+    view = tensor.numpy()
+    assert view.ctypes.data % 64
+    np.testing.assert_array_equal(jnp.asarray(tensor), numbers)
+    np.testing.assert_array_equal(view, numbers)
 
 
 def test_metadata_of_a_state_dict_is_kept(tmp_path):

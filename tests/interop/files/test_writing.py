@@ -2,6 +2,7 @@
 
 import os
 import re
+import tracemalloc
 from collections import OrderedDict
 
 import jax.numpy as jnp
@@ -14,7 +15,8 @@ from dilax.errors import ArgumentError, DilaxError, FileError
 from interop.files import read, write
 
 from .comparing import assert_same
-from .test_reading_torch import DTYPES, _everything, _saved
+from .drawing import DTYPES
+from .test_reading_torch import _everything, _saved
 
 
 @pytest.mark.parametrize("mmap", [False, True])
@@ -76,6 +78,33 @@ def test_safetensors_both_ways(tmp_path):
     loaded = load_file(tmp_path / "ours.safetensors")
     assert_same(dict(checkpoint), {key: loaded[key] for key in checkpoint})
     assert set(loaded) == set(tensors)
+
+
+def test_no_more_than_one_array_is_made_at_a_time(tmp_path):
+    rows = np.random.default_rng(0).random((1000, 1000), np.float32)
+    mapping = {f"{n}": rows.T for n in range(20)}  # 4 MB each, to be copied into rows
+    for n, array in enumerate(list(mapping.values())):
+        mapping[f"{n}"] = array[:, ::-1]
+    for name in ("a.pth", "a.safetensors"):
+        tracemalloc.start()
+        write(tmp_path / name, mapping)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert rows.nbytes <= peak < 3 * rows.nbytes
+        np.testing.assert_array_equal(read(tmp_path / name)["7"].numpy(), mapping["7"])
+
+
+def test_live_tensors_of_every_dtype(tmp_path):
+    tensors = {dtype: (torch.rand(2, 3) * 100).to(getattr(torch, dtype)).t() for dtype in DTYPES}
+    tensors["parameter"] = torch.nn.Parameter(torch.ones(2))
+    write(tmp_path / "live.pth", tensors)
+    loaded = torch.load(tmp_path / "live.pth", weights_only=True)
+    assert_same(dict(read(tmp_path / "live.pth")), tensors)
+    assert_same(dict(read(tmp_path / "live.pth")), loaded)
+    assert loaded["parameter"].requires_grad
+    with pytest.raises(DilaxError) as caught:
+        write(tmp_path / "sparse.pth", {"a": torch.eye(3).to_sparse()})
+    assert str(caught.value) == "write: a is a sparse, quantised or meta tensor; pass dense numbers."
 
 
 def test_a_failure_leaves_what_was_there(tmp_path):

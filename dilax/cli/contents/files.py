@@ -1,0 +1,117 @@
+"""What is in a checkpoint file."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .families import family
+from .findings import ArrayFound, Findings, jsonable, str_key
+
+
+def of_file(path: Path, *, sha256: bool = False) -> Findings:
+    """Read a file's index; with ``sha256`` all of its numbers too.
+
+    Raises:
+        FileError: It cannot be read.
+    """
+    import interop
+    from interop.files import LazyTensor
+    from interop.files.optimizers import find_optimizers
+
+    checkpoint = interop.read(path)
+    arrays: list[ArrayFound] = []
+    values: dict[str, Any] = {}
+    storages: dict[int, tuple[str, int]] = {}
+    for name, value in _leaves(checkpoint.root):
+        if isinstance(value, LazyTensor):
+            first = storages.setdefault(id(value.storage), (name, value.storage.nbytes))[0]
+            arrays.append(_array(name, value, "" if first == name else first, sha256))
+        elif hasattr(value, "shape") and hasattr(value, "dtype") and value.shape:
+            storages[id(value)] = name, value.nbytes
+            arrays.append(_array(name, value, "", sha256))
+        else:
+            values[name] = jsonable(value.item() if hasattr(value, "item") else value)
+    training = [
+        {
+            "place": join(*found.place),
+            "kind": found.kind,
+            "scheduler": found.is_scheduler,
+            "step": found.step,
+            "learning_rates": jsonable(list(found.learning_rates)),
+            "parameters": found.parameters,
+        }
+        for found in find_optimizers(checkpoint.root)
+    ]
+    return Findings(
+        path=str(path), format=checkpoint.format, file_bytes=path.stat().st_size,
+        stored_bytes=sum(nbytes for _, nbytes in storages.values()), arrays=arrays, values=values, training=training,
+        metadata={str_key(key): text for key, text in checkpoint.metadata.items()}, notes=list(checkpoint.notes),
+        models=_families(checkpoint),
+    )  # fmt: skip
+
+
+def _array(name: str, array: Any, shares: str, sha256: bool) -> ArrayFound:
+    import numpy as np
+
+    checksum = ""
+    if sha256:
+        numbers = np.ascontiguousarray(array)
+        checksum = hashlib.sha256(numbers.reshape(-1).view(np.uint8).data).hexdigest()
+    return ArrayFound(name, tuple(array.shape), array.dtype.name, array.nbytes, shares, checksum)
+
+
+def join(*keys: Any) -> str:
+    """Keys and positions as one place, e.g. ``"model.layers[0].weight"``."""
+    place = ""
+    for key in keys:
+        place += f"[{key}]" if type(key) is int else f"{'.' if place else ''}{str_key(key)}"
+    return place
+
+
+def _leaves(root: Any) -> Iterator[tuple[str, Any]]:
+    """Every value that is no container, with its place; a container met twice is shown once."""
+    from interop.files.values import PickledObject
+
+    pending: list[tuple[str, Any]] = [("", root)]
+    seen: set[int] = set()
+    while pending:
+        place, value = pending.pop()
+        inside: list[tuple[str, Any]] = []
+        if isinstance(value, PickledObject):
+            state = value.state if isinstance(value.state, Mapping) else {}
+            inside = _named(place, {**value.items, **state})
+        elif isinstance(value, Mapping):
+            inside = _named(place, value)
+        elif isinstance(value, list | tuple) and any(hasattr(e, "shape") or isinstance(e, Mapping) for e in value):
+            inside = [(f"{place}[{index}]", element) for index, element in enumerate(value)]
+        if not inside:
+            yield place, value
+        elif id(value) not in seen and len(place) < 1000:
+            seen.add(id(value))
+            pending += reversed(inside)
+
+
+def _named(place: str, value: Mapping[Any, Any]) -> list[tuple[str, Any]]:
+    return [(f"{place}.{str_key(key)}" if place else str_key(key), element) for key, element in value.items()]
+
+
+def _families(checkpoint: Mapping[str, Any]) -> list[str]:
+    """Models of dilax that a state_dict could be, with the options that its shapes fix; else a well-known family."""
+    from dilax.errors import DilaxError
+    from interop.arrays import is_state_dict
+    from interop.inference import MODELS, infer_options
+
+    candidates = [checkpoint, *(value for value in checkpoint.values() if isinstance(value, Mapping))]
+    found = []
+    for arrays in filter(is_state_dict, candidates):
+        ours = []
+        for name in MODELS:
+            try:
+                options = infer_options(name, arrays).options
+            except DilaxError:
+                continue
+            ours.append(f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}")
+        others = family(map(str, arrays))
+        found += ours or ([f"looks like {others}"] if others else [])
+    return found
