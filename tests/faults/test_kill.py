@@ -89,6 +89,7 @@ def test_killed_twice_in_the_middle_of_an_epoch(tmp_path: Path, uninterrupted: d
     assert _state(run) == uninterrupted
 
 
+@pytest.mark.slow
 def test_killed_between_the_arrays_and_the_manifest(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
     run = tmp_path / "run"
     _kill_at(_start(run, "start", "manifest:10"), "stalled")

@@ -15,8 +15,8 @@ from interop import reference
 WEIGHTS = Path(__file__).parents[2].parent / "shared" / "data" / "meshnet"
 KINDS = [
     {"channels": 5, "activation": "relu"},
-    {"channels": 6, "activation": "elu", "num_classes": 4, "in_channels": 2},
-    {"channels": 4, "activation": "gelu", "batch_norm": True},
+    pytest.param({"channels": 6, "activation": "elu", "num_classes": 4, "in_channels": 2}, marks=pytest.mark.slow),
+    pytest.param({"channels": 4, "activation": "gelu", "batch_norm": True}, marks=pytest.mark.slow),
     {"channels": 7, "batch_norm": True, "dropout": 0.2},
 ]
 
@@ -107,6 +107,7 @@ def test_a_checkpoint_without_a_state_dict_is_refused():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="the trained MeshNet weights are not beside the project")
 @pytest.mark.parametrize(("file", "activation"), [("model5_gw_ae.pth", "relu"), ("model18cls.pth", "elu")])
 def test_trained_weights_are_equal_in_every_layer(file, activation):

@@ -38,7 +38,7 @@ def central_cube(tmp_path_factory):
     return path, image
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", ["model5_gw_ae.pth", pytest.param("model18cls.pth", marks=pytest.mark.slow)])
 def test_the_command_gives_torch_labels_voxel_by_voxel(file, central_cube, tmp_path, capsys):
     path, image = central_cube
     options = ["--options", f"activation={FILES[file]}"]

@@ -27,6 +27,11 @@ LAYERS = {
 }
 
 
+# Those that take seconds to compile.
+LONG = ("LSTM", "TransformerEncoderLayer")
+CASES = [pytest.param(make, id=name, marks=pytest.mark.slow if name in LONG else ()) for name, make in LAYERS.items()]
+
+
 def first(output):
     return output[0] if isinstance(output, tuple) else output
 
@@ -35,7 +40,7 @@ def distance(one, other):
     return float(jnp.abs(one.astype(jnp.float32) - other.astype(jnp.float32)).max())
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize("make", CASES)
 def test_jit_equals_no_jit_also_in_state(make):
     inside, outside = make(nnx.Rngs(0)), make(nnx.Rngs(0))
     compiled = nnx.jit(lambda layer, x: first(layer(x)))
@@ -46,7 +51,7 @@ def test_jit_equals_no_jit_also_in_state(make):
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize("make", CASES)
 def test_bfloat16(make):
     exact = first(make(nnx.Rngs(0)).__call__(X))
     narrow = make(nnx.Rngs(0), dtype=jnp.bfloat16)
@@ -58,7 +63,7 @@ def test_bfloat16(make):
     assert all(x.dtype == jnp.bfloat16 for x in jax.tree.leaves(nnx.state(narrow, nnx.Param)))
 
 
-@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+@pytest.mark.parametrize("make", CASES)
 def test_text_names_the_layer_and_its_arguments(make):
     layer = make(nnx.Rngs(0))
     text = repr(layer)

@@ -7,6 +7,7 @@ import sys
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 
 from dilax.nn import BatchNorm
@@ -65,6 +66,7 @@ def test_over_an_axis_of_vmap():
         np.testing.assert_allclose(one, np.broadcast_to(other, one.shape), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_over_two_devices():
     environment = {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": "2"}
     done = subprocess.run([sys.executable, "-c", CHILD], env=environment, capture_output=True, text=True, timeout=250)

@@ -127,6 +127,7 @@ def test_without_the_library_xla_computes(environment, said, tmp_path):
     assert _child(SUM, **environment) == f"{said}; 780.0; False"
 
 
+@pytest.mark.slow
 @compiled_here
 def test_a_fresh_cache_is_filled_and_used_again(tmp_path):
     path = _child(SUM, XDG_CACHE_HOME=str(tmp_path)).split(";")[0].removeprefix("compiled: ")

@@ -196,7 +196,7 @@ def test_an_empty_batch_gives_an_empty_batch():
 
 
 @pytest.mark.parametrize("groups", [1, 4, 12])
-@pytest.mark.parametrize("spatial", [(40,), (9, 10), (5, 6, 7)])
+@pytest.mark.parametrize("spatial", [(40,), (9, 10), pytest.param((5, 6, 7), marks=pytest.mark.slow)])
 def test_bfloat16_is_as_close_as_the_native_way(groups, spatial):
     axes = len(spatial)
     x, kernel, weights = arrays((2, *spatial, 12), (*[3] * axes, 12 // groups, 24), (2, *spatial, 24))

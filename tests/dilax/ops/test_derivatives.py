@@ -52,6 +52,7 @@ def test_gradients_in_jit_scan_and_vmap(drawn):
             _close(ours, theirs)
 
 
+@pytest.mark.slow
 @given(drawn=problems(), seed=st.integers(0, 3))
 @settings(deadline=None)
 def test_second_derivatives_and_forward_mode_equal_the_native_ones(drawn, seed):

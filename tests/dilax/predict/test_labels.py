@@ -58,6 +58,7 @@ def test_the_model_keeps_its_mode_and_progress_is_told():
     assert model.stages[2].deterministic is False
 
 
+@pytest.mark.slow
 def test_a_model_of_float64_runs_in_float64():
     with jax.enable_x64(True):
         model = models.create("meshnet", channels=3)

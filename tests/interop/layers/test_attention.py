@@ -11,6 +11,7 @@ def normal(*shape):
     return RNG.normal(size=shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "inputs"),
     [

@@ -8,6 +8,7 @@ RNG = np.random.default_rng(0)
 X = RNG.normal(size=(5, 3, 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [
