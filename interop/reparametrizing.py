@@ -42,12 +42,13 @@ def reparametrize(layer: Any, module: Any, rule: Rule, *, rngs: nnx.Rngs, path: 
     for found in _found(module, path):
         array = next((array for array in rule.arrays if array.torch_name == found.name), None)
         array = ArrayRule(found.name, found.name) if array is None else array
+        layout = array.layout_of(layer) if array.layout_of else array.layout
         dim = found.source.dim
         if found.kind == "WeightNorm":
-            axis = None if dim in (None, -1) else _flax_axis(found, array.layout, path)
+            axis = None if dim in (None, -1) else _flax_axis(found, layout, path)
             weight_norm(layer, array.flax_name, dim=axis, form=found.form)
         else:
-            axis = _flax_axis(found, array.layout, path)
+            axis = _flax_axis(found, layout, path)
             spectral_norm(
                 layer,
                 array.flax_name,

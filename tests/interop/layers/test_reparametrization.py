@@ -27,6 +27,10 @@ def conv():
 LAYERS = {
     "conv, weight, parametrization": lambda: parametrizations.weight_norm(conv()),
     "conv, weight, hook": lambda: older("weight_norm", conv()),
+    "transposed conv, weight, parametrization": lambda: parametrizations.weight_norm(
+        torch.nn.ConvTranspose2d(8, 200, (3, 2), stride=2)
+    ),
+    "transposed conv, spectral, hook": lambda: older("spectral_norm", torch.nn.ConvTranspose2d(8, 200, (3, 2))),
     "linear, weight, one length": lambda: parametrizations.weight_norm(torch.nn.Linear(20, 30), dim=None),
     "linear, weight, inputs": lambda: older("weight_norm", torch.nn.Linear(20, 30), dim=1),
     "conv, spectral, parametrization": lambda: parametrizations.spectral_norm(conv(), n_power_iterations=2),
@@ -40,7 +44,11 @@ LAYERS = {
 def test_normalized_layer(name, training):
     torch.manual_seed(0)
     module = LAYERS[name]()
-    x = RNG.normal(size=(2, 8, 4, 3)) if isinstance(module, torch.nn.Conv2d) else RNG.normal(size=(3, 20))
+    x = (
+        RNG.normal(size=(2, 8, 4, 3))
+        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d)
+        else RNG.normal(size=(3, 20))
+    )
     single = not ("one length" in name or "spectral" in name)
     check(randomized(module), x, training=training, steps=3, single=single)
 
@@ -77,4 +85,13 @@ def test_another_parametrization_is_refused_by_name():
     assert str(caught.value) == (
         "from_torch: the parametrization Orthogonal of 0.weight has no equal in Flax; "
         "remove it with torch.nn.utils.parametrize.remove_parametrizations."
+    )
+
+
+def test_lengths_along_grouped_inputs_are_refused():
+    with pytest.raises(DilaxError) as caught:
+        interop.from_torch(parametrizations.weight_norm(torch.nn.ConvTranspose1d(4, 6, 3, groups=2)))
+    assert str(caught.value) == (
+        "from_torch: axis 0 of the module.weight is no single axis in Flax, so a normalisation along it has no equal; "
+        "remove it from the PyTorch layer first."
     )
