@@ -13,6 +13,7 @@ from ..errors import ArgumentError
 from ..ops.arguments import Padding, per_axis, resolve_padding
 from .batching import axes_of, batched
 from .dtypes import promote
+from .initial import uniform
 
 
 class Conv(nnx.Module):
@@ -33,6 +34,9 @@ class Conv(nnx.Module):
         precision: As for :func:`dilax.ops.conv`.
         dtype: Dtype of the parameters.
         compute_dtype: Dtype to compute in; if None, the smallest that holds input and parameters.
+        kernel_init: What the kernel begins with, called with a key, a shape and a dtype, such as one of
+            ``flax.nnx.initializers``; if None, PyTorch's distribution.
+        bias_init: The same of the bias.
         rngs: Where the initial values come from.
 
     Attributes:
@@ -62,6 +66,8 @@ class Conv(nnx.Module):
         precision: Any = None,
         dtype: Any = jnp.float32,
         compute_dtype: Any = None,
+        kernel_init: nnx.Initializer | None = None,
+        bias_init: nnx.Initializer | None = None,
         rngs: nnx.Rngs,
     ) -> None:
         axes = axes_of("Conv", "kernel_size", kernel_size, example="(3, 3)")
@@ -86,8 +92,8 @@ class Conv(nnx.Module):
         self.lowering, self.precision, self.compute_dtype = lowering, precision, compute_dtype
         shape = (*self.kernel_size, in_channels // groups, out_channels)
         bound = 1 / math.sqrt(math.prod(shape[:-1]))
-        self.kernel = nnx.Param(_uniform(rngs, shape, dtype, bound))
-        self.bias = nnx.Param(_uniform(rngs, (out_channels,), dtype, bound)) if bias else None
+        self.kernel = nnx.Param(uniform(rngs, shape, dtype, bound, kernel_init))
+        self.bias = nnx.Param(uniform(rngs, (out_channels,), dtype, bound, bias_init)) if bias else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, in_channels)`` to ``(N, *output, out_channels)``; N may be missing."""
@@ -130,6 +136,9 @@ class ConvTranspose(nnx.Module):
         precision: As for :func:`dilax.ops.conv`.
         dtype: Dtype of the parameters.
         compute_dtype: Dtype to compute in; if None, the smallest that holds input and parameters.
+        kernel_init: What the kernel begins with, called with a key, a shape and a dtype, such as one of
+            ``flax.nnx.initializers``; if None, PyTorch's distribution.
+        bias_init: The same of the bias.
         rngs: Where the initial values come from.
 
     Attributes:
@@ -162,6 +171,8 @@ class ConvTranspose(nnx.Module):
         precision: Any = None,
         dtype: Any = jnp.float32,
         compute_dtype: Any = None,
+        kernel_init: nnx.Initializer | None = None,
+        bias_init: nnx.Initializer | None = None,
         rngs: nnx.Rngs,
     ) -> None:
         axes = axes_of("ConvTranspose", "kernel_size", kernel_size, example="(3, 3)")
@@ -181,8 +192,8 @@ class ConvTranspose(nnx.Module):
         self.lowering, self.precision, self.compute_dtype = lowering, precision, compute_dtype
         shape = (*self.kernel_size, in_channels // groups, out_channels)
         bound = 1 / math.sqrt(math.prod(self.kernel_size) * (out_channels // groups))
-        self.kernel = nnx.Param(_uniform(rngs, shape, dtype, bound))
-        self.bias = nnx.Param(_uniform(rngs, (out_channels,), dtype, bound)) if bias else None
+        self.kernel = nnx.Param(uniform(rngs, shape, dtype, bound, kernel_init))
+        self.bias = nnx.Param(uniform(rngs, (out_channels,), dtype, bound, bias_init)) if bias else None
 
     def __call__(self, x: jax.Array, output_size: Sequence[int] | None = None) -> jax.Array:
         """Map ``(N, *spatial, in_channels)`` to ``(N, *output, out_channels)``; N may be missing.
@@ -242,7 +253,3 @@ def _check_channels(layer: str, in_channels: int, out_channels: int, groups: int
             f"does not divide in_channels={in_channels} and out_channels={out_channels}",
             "pass a divisor of both",
         )  # fmt: skip
-
-
-def _uniform(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any, bound: float) -> jax.Array:
-    return jax.random.uniform(rngs.params(), shape, dtype, -bound, bound)

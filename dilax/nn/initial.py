@@ -7,8 +7,12 @@ import jax
 from flax import nnx
 
 
-def uniform(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any, bound: float) -> jax.Array:
-    """Uniform within ``bound`` of 0."""
+def uniform(
+    rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any, bound: float, init: nnx.Initializer | None = None
+) -> jax.Array:
+    """Uniform from ``-bound`` to ``bound``, as PyTorch's layers begin; or what ``init`` gives."""
+    if init is not None:
+        return init(rngs.params(), shape, dtype)
     return jax.random.uniform(rngs.params(), shape, dtype, -bound, bound)
 
 

@@ -28,6 +28,9 @@ class Linear(nnx.Module):
         bias: Whether there is a bias.
         dtype: Dtype of the parameters.
         compute_dtype: Dtype to compute in; if None, the smallest that holds input and parameters.
+        kernel_init: What the kernel begins with, called with a key, a shape and a dtype, such as one of
+            ``flax.nnx.initializers``; if None, PyTorch's distribution.
+        bias_init: The same of the bias.
         rngs: Where the initial values come from.
 
     Attributes:
@@ -46,13 +49,15 @@ class Linear(nnx.Module):
         bias: bool = True,
         dtype: Any = jnp.float32,
         compute_dtype: Any = None,
+        kernel_init: nnx.Initializer | None = None,
+        bias_init: nnx.Initializer | None = None,
         rngs: nnx.Rngs,
     ) -> None:
         positive("Linear", in_features=in_features, out_features=out_features)
         self.in_features, self.out_features, self.compute_dtype = in_features, out_features, compute_dtype
         bound = 1 / math.sqrt(in_features)
-        self.kernel = nnx.Param(uniform(rngs, (in_features, out_features), dtype, bound))
-        self.bias = nnx.Param(uniform(rngs, (out_features,), dtype, bound)) if bias else None
+        self.kernel = nnx.Param(uniform(rngs, (in_features, out_features), dtype, bound, kernel_init))
+        self.bias = nnx.Param(uniform(rngs, (out_features,), dtype, bound, bias_init)) if bias else None
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(…, in_features)`` to ``(…, out_features)``."""
