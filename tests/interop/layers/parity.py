@@ -95,6 +95,26 @@ def _copied(module):
     return copy.deepcopy(module)
 
 
+def check_draws(make, shape, draws=4):
+    """The float32 half of :func:`check`, its errors taken together over several draws of parameters and inputs.
+
+    For layers whose gradients sum over many steps: in one draw the ratio of two roundings is luck.
+    """
+    ours, theirs = {}, {}
+    for seed in range(draws):
+        torch.manual_seed(seed)
+        module, x = make().double().eval(), np.random.default_rng(seed).normal(size=shape)
+        truth = _torch(_copied(module), (x,), torch.float64, 1)
+        rounded = _torch(_copied(module), (x,), torch.float32, 1)
+        narrow = _flax(_copied(module).float(), (x,), np.float32, 1)
+        for name, expected in truth.items():
+            ours[name] = ours.get(name, 0) + _rms(narrow[name] - expected) ** 2
+            theirs[name] = theirs.get(name, 0) + max(_rms(rounded[name] - expected), ROUNDING * _rms(expected)) ** 2
+    for name, error in ours.items():
+        ratio = (error / theirs[name]) ** 0.5
+        assert ratio <= FLOAT32, f"{name}: R {ratio:.2f}"
+
+
 def _rms(array):
     return float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))) if array.size else 0.0
 
