@@ -75,7 +75,7 @@ def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any) ->
 
     out = console()
     if importlib.util.find_spec("torch") is None:
-        out.print("not verified: PyTorch is not installed (pip install 'dilax-nn[torch]')")
+        out.print("not verified: PyTorch is not installed (pip install 'dilax-nn[torch]')", markup=False)
         return
     import numpy as np
     import torch
