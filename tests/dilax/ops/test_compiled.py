@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dilax.ops import compiled, conv
+from dilax.ops.problem import Problem
 
 from .drawing import by_torch, problems
 
@@ -59,8 +60,6 @@ def test_random_depthwise_convolutions_are_exact(drawn, channels, multiplier):
 @compiled_here
 @pytest.mark.parametrize("channels", [(3, 40), (64, 21)])
 def test_many_bands_and_long_rows_are_exact(channels):
-    from dilax.ops.problem import Problem
-
     for size, reach in (((3000,), 700), ((70, 90), 12), ((9, 20, 30), 3)):
         axes = len(size)
         pads = ((reach, reach - 1),) * axes
@@ -108,6 +107,7 @@ def _child(code, **environment):
 SUM = """
 import jax, jax.numpy as jnp
 from dilax.ops import compiled, conv
+from dilax.ops.problem import Problem
 run = jax.jit(lambda x, k: conv(x, k, padding=1))
 x, k = jnp.ones((1, 4, 5, 2)), jnp.ones((3, 3, 2, 3))
 print(compiled.status(), float(run(x, k).sum()), "dilax_convolve" in run.lower(x, k).as_text(), sep="; ")

@@ -47,7 +47,6 @@ def left_out(module, inputs):
 
 def compare(module, args, kwargs):
     """One forward pass in float64 in the module's mode."""
-    layer = None
     with jax.enable_x64(True):
         layer = interop.from_torch(module)
         if "input" in kwargs:  # ours is called x

@@ -3,7 +3,6 @@
 #ifndef DILAX_VECTORS_H_
 #define DILAX_VECTORS_H_
 
-#include <cstdint>
 #include "geometry.h"
 
 namespace dilax {
