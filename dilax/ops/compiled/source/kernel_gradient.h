@@ -10,6 +10,10 @@
 
 namespace dilax {
 
+// The error of a sum grows with the number of terms, so there are sums of sums of sums: of this many places, and of this
+// many of those.
+constexpr Index kSummed = 192, kPieces = 64;
+
 class KernelGradient {
  public:
   // The geometry is the forward convolution's: x is read, gradient has the places of its result.
@@ -46,13 +50,16 @@ class KernelGradient {
     const Index in_count = std::min(in_chunk_, geometry_.in_channels - in_first);
     const Index out_count = std::min(out_chunk_, geometry_.out_channels - out_first);
     const std::vector<Row> rows = Rows(line / axes[1].taps, line % axes[1].taps);
-    const Index length = axes[2].out, piece = std::min(length, kDepth);
-    const Index together = std::max<Index>(1, kDepth / length);
+    const Index length = axes[2].out, piece = std::min(length, kSummed);
+    const Index together = std::max<Index>(1, kSummed / length);
     const Index out_pitch = geometry_.out_pitch(), in_pitch = geometry_.in_pitch();
     Packed packed(together * piece * kBlock);
     std::vector<Term> terms(together);
     float* to = kernel_ + line * axes[2].taps * geometry_.in_channels * out_pitch + in_first * out_pitch +
                 group * geometry_.out_channels + out_first;
+    const Index pitch = (out_count + kLanes - 1) / kLanes * kLanes;
+    Packed sums(axes[2].taps * in_count * pitch);
+    Index pieces = 0;
     Clear(to, in_count, out_count);
     for (std::size_t row = 0; row < rows.size(); row += together) {
       const Index many = std::min<Index>(together, rows.size() - row);
@@ -73,13 +80,15 @@ class KernelGradient {
             for (Index one = 0; one < many; ++one)
               terms[one] = {x_ + (rows[row + one].x + seen) * in_pitch + group * geometry_.in_channels + in_first,
                             packed.data() + (one * (end - start) + first - start) * width};
-            const Steps steps{1, axes[2].stride * in_pitch, width, out_pitch};
-            Blocks(terms.data(), many, in_count, last - first, steps,
-                   to + tap * geometry_.in_channels * out_pitch + part.first, part.lanes, part.vectors, false);
+            const Steps steps{1, axes[2].stride * in_pitch, width, pitch};
+            Blocks(terms.data(), many, in_count, last - first, steps, sums.data() + tap * in_count * pitch + part.first,
+                   part.lanes, part.vectors, false);
           }
         }
+        if (++pieces % kPieces == 0) Move(sums.data(), pitch, in_count, out_count, to);
       }
     }
+    Move(sums.data(), pitch, in_count, out_count, to);
   }
 
  private:
@@ -106,6 +115,17 @@ class KernelGradient {
       }
     }
     return rows;
+  }
+
+  // Adds the sums to the gradient and begins again from zeros.
+  void Move(float* sums, Index pitch, Index in_count, Index out_count, float* to) const {
+    for (Index tap = 0; tap < geometry_.axes[2].taps; ++tap) {
+      for (Index channel = 0; channel < in_count; ++channel, sums += pitch) {
+        float* row = to + (tap * geometry_.in_channels + channel) * geometry_.out_pitch();
+        for (Index out = 0; out < out_count; ++out) row[out] += sums[out];
+        std::fill_n(sums, out_count, 0.0f);
+      }
+    }
   }
 
   void Clear(float* to, Index in_count, Index out_count) const {
