@@ -14,6 +14,7 @@ from ..ops.arguments import Padding, per_axis, resolve_padding
 from .batching import axes_of, batched
 from .dtypes import promote
 from .initial import uniform
+from .moments import affine
 
 
 class Conv(nnx.Module):
@@ -116,7 +117,7 @@ class Conv(nnx.Module):
             lowering=self.lowering,
             precision=self.precision,
         )
-        return y if bias is None else y + bias
+        return affine(y, None, bias)
 
 
 class ConvTranspose(nnx.Module):
@@ -240,7 +241,7 @@ class ConvTranspose(nnx.Module):
             lowering=self.lowering,
             precision=self.precision,
         )
-        return y if bias is None else y + bias
+        return affine(y, None, bias)
 
 
 def _check_channels(layer: str, in_channels: int, out_channels: int, groups: int) -> None:

@@ -11,7 +11,7 @@ from ..errors import ArgumentError
 from .checks import last_axis, positive
 from .dtypes import promote
 from .moments import affine as scaled
-from .moments import moments, widen
+from .moments import moments, normalized, widen
 
 
 class InstanceNorm(nnx.Module):
@@ -74,9 +74,11 @@ class InstanceNorm(nnx.Module):
         x = widen(x)
         if self.use_running_average and self.mean is not None and self.var is not None:
             mean, var = self.mean[...], self.var[...]
+            axes: tuple[int, ...] = tuple(range(x.ndim - 1))
         else:
             mean, var = self._instance_statistics(x)
-        return scaled((x - mean) * jax.lax.rsqrt(var + self.eps), scale, bias).astype(dtype)
+            axes = _places(x)
+        return scaled(normalized(x, mean, var, self.eps, axes), scale, bias).astype(dtype)
 
     def _instance_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         count = math.prod(x.shape[1:-1])
@@ -85,7 +87,7 @@ class InstanceNorm(nnx.Module):
                 "InstanceNorm", "x", x.shape, "has one value for each channel, which has no variance",
                 "pass a larger feature map",
             )  # fmt: skip
-        mean, var = moments(x, tuple(range(1, x.ndim - 1)), keepdims=True)
+        mean, var = moments(x, _places(x))
         if self.mean is not None and self.var is not None:
             share = 0.0 if self.momentum is None else self.momentum
             unbiased = var * (count / max(count - 1, 1))
@@ -93,3 +95,8 @@ class InstanceNorm(nnx.Module):
                 average = jax.lax.stop_gradient(batch).reshape(-1, self.num_features).mean(0)
                 running[...] = ((1 - share) * running[...] + share * average).astype(running.dtype)
         return mean, var
+
+
+def _places(x: jax.Array) -> tuple[int, ...]:
+    """The axes of ``(N, *spatial, C)`` that are space."""
+    return tuple(range(1, x.ndim - 1))

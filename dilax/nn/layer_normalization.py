@@ -9,10 +9,12 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
+from ..ops.sums import mean as mean_over
+from ..ops.sums import spread
 from .checks import last_axis, positive
 from .dtypes import promote
 from .moments import affine as scaled
-from .moments import moments, widen
+from .moments import moments, normalized, widen
 
 
 def _shape(layer: str, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -80,8 +82,8 @@ class LayerNorm(nnx.Module):
         bias = None if self.bias is None else self.bias[...]
         dtype = promote(self.compute_dtype, x, scale, bias)[0].dtype
         x = widen(x)
-        mean, var = moments(x, tuple(range(-len(self.normalized_shape), 0)), keepdims=True)
-        return scaled((x - mean) * jax.lax.rsqrt(var + self.eps), scale, bias).astype(dtype)
+        axes = _last_axes(x, self.normalized_shape)
+        return scaled(normalized(x, *moments(x, axes), self.eps, axes), scale, bias).astype(dtype)
 
 
 class RMSNorm(nnx.Module):
@@ -124,8 +126,9 @@ class RMSNorm(nnx.Module):
         dtype = promote(self.compute_dtype, x, scale)[0].dtype
         x = widen(x)
         eps = jnp.finfo(x.dtype).eps if self.eps is None else self.eps
-        mean_square = jnp.square(x).mean(tuple(range(-len(self.normalized_shape), 0)), keepdims=True)
-        return scaled(x * jax.lax.rsqrt(mean_square + eps), scale, None).astype(dtype)
+        axes = _last_axes(x, self.normalized_shape)
+        factor = jax.lax.rsqrt(mean_over(jnp.square(x), axes) + eps)
+        return scaled(x * spread(factor, x.shape, axes), scale, None).astype(dtype)
 
 
 class GroupNorm(nnx.Module):
@@ -188,6 +191,9 @@ class GroupNorm(nnx.Module):
         dtype = promote(self.compute_dtype, x, scale, bias)[0].dtype
         groups = (self.num_groups, self.num_channels // self.num_groups)
         apart = widen(x).reshape(x.shape[0], math.prod(x.shape[1:-1]), *groups)
-        mean, var = moments(apart, (1, 3), keepdims=True)
-        normal = ((apart - mean) * jax.lax.rsqrt(var + self.eps)).reshape(x.shape)
-        return scaled(normal, scale, bias).astype(dtype)
+        normal = normalized(apart, *moments(apart, (1, 3)), self.eps, (1, 3))
+        return scaled(normal.reshape(x.shape), scale, bias).astype(dtype)
+
+
+def _last_axes(x: jax.Array, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(range(x.ndim - len(shape), x.ndim))

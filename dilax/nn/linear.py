@@ -10,6 +10,7 @@ from flax import nnx
 from .checks import last_axis, positive
 from .dtypes import promote
 from .initial import uniform
+from .moments import affine
 
 
 class Identity(nnx.Module):
@@ -65,7 +66,7 @@ class Linear(nnx.Module):
         bias = None if self.bias is None else self.bias[...]
         x, kernel, bias = promote(self.compute_dtype, x, self.kernel[...], bias)
         y = x @ kernel
-        return y if bias is None else y + bias
+        return affine(y, None, bias)
 
 
 class Bilinear(nnx.Module):
@@ -113,4 +114,4 @@ class Bilinear(nnx.Module):
         bias = None if self.bias is None else self.bias[...]
         x1, x2, kernel, bias = promote(self.compute_dtype, x1, x2, self.kernel[...], bias)
         y = jnp.einsum("...i,ijk,...j->...k", x1, kernel, x2)
-        return y if bias is None else y + bias
+        return affine(y, None, bias)

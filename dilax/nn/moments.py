@@ -3,33 +3,40 @@
 import jax
 import jax.numpy as jnp
 
+from ..ops.sums import mean as mean_over
+from ..ops.sums import spread
+
 
 def widen(x: jax.Array) -> jax.Array:
     """``x`` in float32 if its own dtype is narrower."""
     return x.astype(jnp.promote_types(x.dtype, jnp.float32))
 
 
-def moments(
-    x: jax.Array, axes: tuple[int, ...], *, keepdims: bool = False, axis_name: str | None = None
-) -> tuple[jax.Array, jax.Array]:
+def moments(x: jax.Array, axes: tuple[int, ...], *, axis_name: str | None = None) -> tuple[jax.Array, jax.Array]:
     """Mean and biased variance over ``axes``, from deviations, so that a large mean does no harm.
 
     Args:
         x: Float32 or wider.
-        axes: Axes to sum over.
-        keepdims: Whether they stay, with one entry.
+        axes: Axes to sum over, not negative, in order; the results lack them.
         axis_name: Also over this axis of a ``vmap``, ``pmap`` or ``shard_map``.
     """
-    mean = x.mean(axes, keepdims=True)
+    mean = mean_over(x, axes)
     if axis_name is not None:
         mean = jax.lax.pmean(mean, axis_name)
-    var = jnp.square(x - mean).mean(axes, keepdims=True)
+    var = mean_over(jnp.square(x - spread(mean, x.shape, axes)), axes)
     if axis_name is not None:
         var = jax.lax.pmean(var, axis_name)
-    return (mean, var) if keepdims else (mean.squeeze(axes), var.squeeze(axes))
+    return mean, var
+
+
+def normalized(
+    x: jax.Array, mean: jax.Array, var: jax.Array, eps: float, axes: tuple[int, ...] | None = None
+) -> jax.Array:
+    """``(x - mean) / sqrt(var + eps)``, where the statistics lack these axes, or the first ones."""
+    return (x - spread(mean, x.shape, axes)) * spread(jax.lax.rsqrt(var + eps), x.shape, axes)
 
 
 def affine(x: jax.Array, scale: jax.Array | None, bias: jax.Array | None) -> jax.Array:
-    """``x * scale + bias``; what is None is left out."""
-    x = x if scale is None else x * scale
-    return x if bias is None else x + bias
+    """``x * scale + bias``, the two of the last axes of ``x``; what is None is left out."""
+    x = x if scale is None else x * spread(scale, x.shape)
+    return x if bias is None else x + spread(bias, x.shape)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
+from ..ops.sums import spread
 from .checks import last_axis, positive
 from .dtypes import promote
 from .moments import affine as scaled
@@ -85,7 +86,8 @@ class BatchNorm(nnx.Module):
         else:
             mean, var = self._batch_statistics(x)
         factor = jax.lax.rsqrt(var + self.eps)
-        return scaled(x - mean, factor if scale is None else factor * scale, bias).astype(dtype)
+        factor = factor if scale is None else factor * scale
+        return scaled(x - spread(mean, x.shape), factor, bias).astype(dtype)
 
     def _batch_statistics(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         count = x.size // self.num_features

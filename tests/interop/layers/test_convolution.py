@@ -69,7 +69,7 @@ def test_every_transposed_convolution(data, axes):
         dilation=dilation,
         bias=data.draw(st.booleans()),
     )
-    check(randomized(module), RNG.normal(size=(2, groups * inner, *length)))
+    check(randomized(module), np.random.default_rng(0).normal(size=(2, groups * inner, *length)))
 
 
 # torch says that it copies the input for an even kernel; that is its own affair.
@@ -90,7 +90,7 @@ def test_every_padding_mode(data, axes):
         dilation=dilation,
         padding_mode=data.draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"])),
     )
-    check(randomized(module), RNG.normal(size=(2, 2, *length)))
+    check(randomized(module), np.random.default_rng(0).normal(size=(2, 2, *length)))
 
 
 @pytest.mark.parametrize("size", [(7, 10), (8, 11), (8, 12)])

@@ -21,11 +21,18 @@ struct Steps {
   Index x_place, x_channel, kernel_channel, y_place;
 };
 
-// kMany places times kVecs vectors of output channels: y (+)= sum over terms and channels. Few places have few sums,
-// each of which waits for the one before, so these are split over kSplit sums of every kSplit-th channel.
+// Into how many sums of every so many-th channel a sum is split where there are few: each addition waits for the one
+// before, and the error grows with the length.
+constexpr int Split(int sums) {
+  int split = 8;
+  while (split * sums > kSums) split /= 2;
+  return split ? split : 1;
+}
+
+// kMany places times kVecs vectors of output channels: y (+)= sum over terms and channels.
 template <int kMany, int kVecs>
 void Block(const Term* terms, Index count, Index channels, const Steps& steps, float* y, Index lanes, bool fresh) {
-  constexpr int kSplit = kMany * kVecs >= 8 ? 1 : kMany * kVecs >= 4 ? 2 : 4;
+  constexpr int kSplit = Split(kMany * kVecs);
   Vector sums[kSplit][kMany][kVecs] = {};
   const Index x_place = steps.x_place, x_channel = steps.x_channel, kernel_channel = steps.kernel_channel;
   for (Index term = 0; term < count; ++term) {
@@ -57,15 +64,18 @@ void Block(const Term* terms, Index count, Index channels, const Steps& steps, f
     };
     Index channel = 0;
     for (; channel + kSplit <= channels; channel += kSplit) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int split = 0; split < kSplit; ++split) add(sums[split]);
     }
-    for (; channel < channels; ++channel) add(sums[0]);
+#pragma GCC unroll 8
+    for (int split = 0; split < kSplit; ++split)
+      if (channel + split < channels) add(sums[split]);
   }
   if (kSplit > 1)
-    for (int split = 1; split < kSplit; ++split)
-      for (int place = 0; place < kMany; ++place)
-        for (int vec = 0; vec < kVecs; ++vec) sums[0][place][vec] += sums[split][place][vec];
+    for (int half = kSplit / 2; half; half /= 2)
+      for (int split = 0; split < half; ++split)
+        for (int place = 0; place < kMany; ++place)
+          for (int vec = 0; vec < kVecs; ++vec) sums[split][place][vec] += sums[split + half][place][vec];
   if (lanes == kVecs * kLanes) {
 #pragma GCC unroll 32
     for (int place = 0; place < kMany; ++place) {
