@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
+from ..ops.arguments import one_of
+from .checks import number
 from .elementary import expm1_of_negative, softplus, tanh
 
 
@@ -29,6 +31,7 @@ class ELU(nnx.Module):
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
+        number("ELU", alpha=alpha)
         self.alpha = alpha
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -48,6 +51,7 @@ class CELU(nnx.Module):
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
+        number("CELU", alpha=alpha)
         if alpha == 0:
             raise ArgumentError("CELU", "alpha", alpha, "is 0, which divides the input", "pass another number, e.g. 1")
         self.alpha = alpha
@@ -84,8 +88,7 @@ class GELU(nnx.Module):
     """
 
     def __init__(self, approximate: Literal["none", "tanh"] = "none") -> None:
-        if approximate not in ("none", "tanh"):
-            raise ArgumentError("GELU", "approximate", approximate, "is unknown", "pass 'none' or 'tanh'")
+        one_of("GELU", "approximate", approximate, ("none", "tanh"))
         self.approximate = approximate
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -123,6 +126,7 @@ class Softplus(nnx.Module):
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        number("Softplus", beta=beta, threshold=threshold)
         self.beta, self.threshold = beta, threshold
 
     def __call__(self, x: jax.Array) -> jax.Array:

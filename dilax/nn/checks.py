@@ -1,23 +1,73 @@
 """Checks of arguments that many layers share."""
 
+import math
 from typing import Any
 
+from flax import nnx
+
 from ..errors import ArgumentError
+from ..ops.arguments import is_integer
 
 
 def positive(layer: str, **values: Any) -> None:
     """Raise an ArgumentError for the first of ``values`` that is no integer above 0."""
     for name, value in values.items():
-        if isinstance(value, bool) or not hasattr(value, "__index__"):
+        if not is_integer(value):
             raise ArgumentError(layer, name, value, "is no integer", "pass a positive integer")
         if value < 1:
             raise ArgumentError(layer, name, value, "is below 1", "pass a positive integer")
 
 
-def share(layer: str, name: str, value: float) -> None:
-    """Raise an ArgumentError if ``value`` is not between 0 and 1."""
+def axis(layer: str, **values: Any) -> None:
+    """Raise an ArgumentError for the first of ``values`` that is no integer, of either sign."""
+    for name, value in values.items():
+        if not is_integer(value):
+            raise ArgumentError(layer, name, value, "is no integer", "pass an axis, e.g. -1")
+
+
+def number(layer: str, **values: Any) -> None:
+    """Raise an ArgumentError for the first of ``values`` that is no real number; it may be infinite or NaN."""
+    for name, value in values.items():
+        single = hasattr(value, "__float__") and getattr(value, "ndim", 0) == 0
+        if not single or isinstance(value, bool):
+            raise ArgumentError(layer, name, value, "is no number", "pass a number")
+
+
+def finite(layer: str, **values: Any) -> None:
+    """Raise an ArgumentError for the first of ``values`` that is no finite real number."""
+    number(layer, **values)
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise ArgumentError(layer, name, value, "is not finite", "pass a finite number")
+
+
+def not_negative(layer: str, **values: Any) -> None:
+    """Raise an ArgumentError for the first of ``values`` that is not a number from 0 on."""
+    number(layer, **values)
+    for name, value in values.items():
+        if not value >= 0:
+            raise ArgumentError(layer, name, value, "is not at least 0", "pass at least 0")
+
+
+def share(layer: str, name: str, value: Any) -> None:
+    """Raise an ArgumentError if ``value`` is no number between 0 and 1."""
+    number(layer, **{name: value})
     if not 0 <= value <= 1:
         raise ArgumentError(layer, name, value, "is outside [0, 1]", "pass a share, e.g. 0.1")
+
+
+def stream(layer: str, rngs: Any, name: str) -> Any:
+    """The stream of random numbers of that name.
+
+    Raises:
+        ArgumentError: ``rngs`` is no ``nnx.Rngs``, or has neither that stream nor a default one.
+    """
+    if not isinstance(rngs, nnx.Rngs):
+        raise ArgumentError(layer, "rngs", rngs, "is no nnx.Rngs", "pass one, e.g. nnx.Rngs(0)")
+    if not hasattr(rngs, name):
+        streams = list(rngs)
+        raise ArgumentError(layer, "rngs", streams, f"lacks the stream {name!r}", f"pass nnx.Rngs(0, {name}=1), or add it")
+    return rngs[name]
 
 
 def last_axis(layer: str, x: Any, size: int, meaning: str) -> None:

@@ -10,8 +10,10 @@ from flax import nnx
 
 from .. import ops
 from ..errors import ArgumentError
-from ..ops.arguments import Padding, per_axis, resolve_padding
+from ..ops.arguments import Padding, one_of, per_axis, resolve_padding
+from ..ops.convolution import LOWERINGS
 from .batching import axes_of, batched
+from .checks import positive, stream
 from .dtypes import promote
 from .initial import uniform
 
@@ -82,11 +84,9 @@ class Conv(nnx.Module):
             dilation=self.dilation,
         )
         _check_channels("Conv", in_channels, out_channels, groups)
-        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
-            raise ArgumentError(
-                "Conv", "padding_mode", padding_mode, "is unknown",
-                'pass "zeros", "reflect", "replicate" or "circular"',
-            )  # fmt: skip
+        one_of("Conv", "padding_mode", padding_mode, ("zeros", "reflect", "replicate", "circular"))
+        one_of("Conv", "lowering", lowering, LOWERINGS)
+        stream("Conv", rngs, "params")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.padding_mode = padding_mode
         self.lowering, self.precision, self.compute_dtype = lowering, precision, compute_dtype
@@ -182,6 +182,8 @@ class ConvTranspose(nnx.Module):
         self.output_padding = per_axis("ConvTranspose", "output_padding", output_padding, axes=axes, least=0)
         self.dilation = per_axis("ConvTranspose", "dilation", dilation, axes=axes)
         _check_channels("ConvTranspose", in_channels, out_channels, groups)
+        one_of("ConvTranspose", "lowering", lowering, LOWERINGS)
+        stream("ConvTranspose", rngs, "params")
         for added, step, rate in zip(self.output_padding, self.stride, self.dilation, strict=True):
             if added >= max(step, rate):
                 raise ArgumentError(
@@ -244,10 +246,8 @@ class ConvTranspose(nnx.Module):
 
 
 def _check_channels(layer: str, in_channels: int, out_channels: int, groups: int) -> None:
-    for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
-        if channels < 1:
-            raise ArgumentError(layer, name, channels, "is below 1", "pass a positive integer")
-    if groups < 1 or in_channels % groups or out_channels % groups:
+    positive(layer, in_channels=in_channels, out_channels=out_channels, groups=groups)
+    if in_channels % groups or out_channels % groups:
         raise ArgumentError(
             layer, "groups", groups,
             f"does not divide in_channels={in_channels} and out_channels={out_channels}",

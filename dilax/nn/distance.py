@@ -6,6 +6,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from ..ops.arguments import flag
+from .checks import axis, not_negative, number
+
 
 def _norm(x: jax.Array, dim: int, *, keepdims: bool = False) -> jax.Array:
     """Euclidean norm, whose slope at 0 is 0 instead of NaN."""
@@ -22,6 +25,8 @@ class CosineSimilarity(nnx.Module):
     """
 
     def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
+        axis("CosineSimilarity", dim=dim)
+        not_negative("CosineSimilarity", eps=eps)
         self.dim, self.eps = dim, eps
 
     def __call__(self, x1: jax.Array, x2: jax.Array) -> jax.Array:
@@ -44,6 +49,8 @@ class PairwiseDistance(nnx.Module):
     """
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
+        number("PairwiseDistance", p=p, eps=eps)
+        flag("PairwiseDistance", keepdim=keepdim)
         self.p, self.eps, self.keepdim = p, eps, keepdim
 
     def __call__(self, x1: jax.Array, x2: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from .checks import share
+from .checks import share, stream
 
 
 def _keeps(rngs: nnx.RngStream, shape: tuple[int, ...], p: float) -> jax.Array:
@@ -64,7 +64,7 @@ class Dropout(nnx.Module):
         share("Dropout", "p", p)
         self.p = p
         self.deterministic = False
-        self.rngs = rngs["dropout"].fork()
+        self.rngs = stream("Dropout", rngs, "dropout").fork()
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return x if self.deterministic else dropout(x, self.rngs, self.p)
@@ -91,7 +91,7 @@ class FeatureDropout(nnx.Module):
         share("FeatureDropout", "p", p)
         self.p = p
         self.deterministic = False
-        self.rngs = rngs["dropout"].fork()
+        self.rngs = stream("FeatureDropout", rngs, "dropout").fork()
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, C)`` to the same shape."""
@@ -115,7 +115,7 @@ class AlphaDropout(nnx.Module):
         share("AlphaDropout", "p", p)
         self.p = p
         self.deterministic = False
-        self.rngs = rngs["dropout"].fork()
+        self.rngs = stream("AlphaDropout", rngs, "dropout").fork()
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return x if self.deterministic else _alpha_dropout(x, self.rngs, self.p, x.shape)
@@ -138,7 +138,7 @@ class FeatureAlphaDropout(nnx.Module):
         share("FeatureAlphaDropout", "p", p)
         self.p = p
         self.deterministic = False
-        self.rngs = rngs["dropout"].fork()
+        self.rngs = stream("FeatureAlphaDropout", rngs, "dropout").fork()
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, C)`` to the same shape."""

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
+from ..ops.arguments import is_integer
+from .checks import axis
 
 
 def _axis(layer: str, name: str, dim: int, ndim: int) -> int:
@@ -41,6 +43,9 @@ class Flatten(nnx.Module):
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1, *, channels: bool = True) -> None:
+        axis("Flatten", start_dim=start_dim, end_dim=end_dim)
+        if (start_dim < 0) == (end_dim < 0) and start_dim > end_dim:
+            raise ArgumentError("Flatten", "end_dim", end_dim, f"is before start_dim={start_dim}", "pass a later axis")
         self.start_dim, self.end_dim, self.channels = start_dim, end_dim, channels
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -75,10 +80,13 @@ class Unflatten(nnx.Module):
     """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int], *, channels: bool = True) -> None:
-        if not isinstance(unflattened_size, Sequence) or not unflattened_size or min(unflattened_size) < -1:
+        axis("Unflatten", dim=dim)
+        sizes = unflattened_size if isinstance(unflattened_size, Sequence) else ()
+        if not sizes or not all(is_integer(size) and size >= -1 for size in sizes) or list(sizes).count(-1) > 1:
             raise ArgumentError(
-                "Unflatten", "unflattened_size", unflattened_size, "is no sequence of sizes", "pass one, e.g. (8, 4, 4)"
-            )
+                "Unflatten", "unflattened_size", unflattened_size, "is no sequence of sizes",
+                "pass one, e.g. (8, 4, 4); at most one size may be -1",
+            )  # fmt: skip
         self.dim, self.unflattened_size, self.channels = dim, tuple(unflattened_size), channels
 
     def __call__(self, x: jax.Array) -> jax.Array:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import last_axis, positive
+from .checks import last_axis, number, positive
 from .dtypes import promote
 from .moments import affine as scaled
 from .moments import moments, widen
@@ -69,6 +69,7 @@ class LayerNorm(nnx.Module):
         compute_dtype: Any = None,
     ) -> None:
         self.normalized_shape = _shape("LayerNorm", normalized_shape)
+        number("LayerNorm", eps=eps)
         self.eps, self.compute_dtype = eps, compute_dtype
         self.scale = nnx.Param(jnp.ones(self.normalized_shape, dtype)) if elementwise_affine else None
         self.bias = nnx.Param(jnp.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
@@ -114,6 +115,7 @@ class RMSNorm(nnx.Module):
         compute_dtype: Any = None,
     ) -> None:
         self.normalized_shape = _shape("RMSNorm", normalized_shape)
+        number("RMSNorm", eps=0 if eps is None else eps)
         self.eps, self.compute_dtype = eps, compute_dtype
         self.scale = nnx.Param(jnp.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
@@ -166,6 +168,7 @@ class GroupNorm(nnx.Module):
         compute_dtype: Any = None,
     ) -> None:
         positive("GroupNorm", num_groups=num_groups, num_channels=num_channels)
+        number("GroupNorm", eps=eps)
         if num_channels % num_groups:
             raise ArgumentError(
                 "GroupNorm", "num_groups", num_groups, f"does not divide num_channels={num_channels}", "pass a divisor"

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from .checks import last_axis, positive
+from .checks import last_axis, positive, stream
 from .dtypes import promote
 from .initial import uniform
 
@@ -54,6 +54,7 @@ class Linear(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         positive("Linear", in_features=in_features, out_features=out_features)
+        stream("Linear", rngs, "params")
         self.in_features, self.out_features, self.compute_dtype = in_features, out_features, compute_dtype
         bound = 1 / math.sqrt(in_features)
         self.kernel = nnx.Param(uniform(rngs, (in_features, out_features), dtype, bound, kernel_init))
@@ -100,6 +101,7 @@ class Bilinear(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         positive("Bilinear", in1_features=in1_features, in2_features=in2_features, out_features=out_features)
+        stream("Bilinear", rngs, "params")
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
         self.compute_dtype = compute_dtype
         bound = 1 / math.sqrt(in1_features)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import last_axis, positive
+from .checks import last_axis, number, positive
 from .dtypes import promote
 from .moments import affine as scaled
 from .moments import moments, widen
@@ -64,6 +64,9 @@ class BatchNorm(nnx.Module):
         compute_dtype: Any = None,
     ) -> None:
         positive("BatchNorm", num_features=num_features)
+        number("BatchNorm", eps=eps, momentum=0 if momentum is None else momentum)
+        if eps <= 0:
+            raise ArgumentError("BatchNorm", "eps", eps, "is not above 0", "pass a small number, e.g. 1e-5")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.axis_name, self.compute_dtype = axis_name, compute_dtype
         self.use_running_average = False
@@ -137,6 +140,7 @@ class FrozenBatchNorm(nnx.Module):
         self, num_features: int, *, eps: float = 1e-5, dtype: Any = jnp.float32, compute_dtype: Any = None
     ) -> None:
         positive("FrozenBatchNorm", num_features=num_features)
+        number("FrozenBatchNorm", eps=eps)
         self.num_features, self.eps, self.compute_dtype = num_features, eps, compute_dtype
         self.scale = nnx.BatchStat(jnp.ones(num_features, dtype))
         self.bias = nnx.BatchStat(jnp.zeros(num_features, dtype))

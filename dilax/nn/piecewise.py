@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import positive
+from .checks import finite, not_negative, number, positive, stream
 from .dtypes import promote
 from .elementary import clamp
 
@@ -31,6 +31,7 @@ class LeakyReLU(nnx.Module):
     """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
+        number("LeakyReLU", negative_slope=negative_slope)
         self.negative_slope = negative_slope
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -64,6 +65,7 @@ class PReLU(nnx.Module):
         compute_dtype: Any = None,
     ) -> None:
         positive("PReLU", num_parameters=num_parameters)
+        number("PReLU", init=init)
         self.num_parameters, self.compute_dtype = num_parameters, compute_dtype
         self.weight = nnx.Param(jnp.full(num_parameters, init, dtype))
 
@@ -96,11 +98,12 @@ class RReLU(nnx.Module):
     """
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, *, rngs: nnx.Rngs) -> None:
+        finite("RReLU", lower=lower, upper=upper)
         if upper < lower:
             raise ArgumentError("RReLU", "upper", upper, f"is below lower={lower}", "pass a larger one")
         self.lower, self.upper = lower, upper
         self.deterministic = False
-        self.rngs = rngs["dropout"].fork()
+        self.rngs = stream("RReLU", rngs, "dropout").fork()
 
     def __call__(self, x: jax.Array) -> jax.Array:
         if self.deterministic:
@@ -151,6 +154,7 @@ class Hardtanh(nnx.Module):
     """
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+        number("Hardtanh", min_val=min_val, max_val=max_val)
         if not max_val > min_val:
             raise ArgumentError("Hardtanh", "max_val", max_val, f"is not above min_val={min_val}", "pass a larger one")
         self.min_val, self.max_val = min_val, max_val
@@ -167,6 +171,7 @@ class Hardshrink(nnx.Module):
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
+        number("Hardshrink", lambd=lambd)
         self.lambd = lambd
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -184,8 +189,8 @@ class Softshrink(nnx.Module):
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
-        if lambd < 0:
-            raise ArgumentError("Softshrink", "lambd", lambd, "is below 0", "pass at least 0")
+        finite("Softshrink", lambd=lambd)
+        not_negative("Softshrink", lambd=lambd)
         self.lambd = lambd
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -202,6 +207,7 @@ class Threshold(nnx.Module):
     """
 
     def __init__(self, threshold: float, value: float) -> None:
+        number("Threshold", threshold=threshold, value=value)
         self.threshold, self.value = threshold, value
 
     def __call__(self, x: jax.Array) -> jax.Array:

@@ -1,18 +1,11 @@
 """Activations that look along an axis: softmaxes and gated linear units."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-
-
-def _checked(layer: str, dim: Any) -> int:
-    if dim is None or isinstance(dim, bool) or not hasattr(dim, "__index__"):
-        raise ArgumentError(layer, "dim", dim, "does not say which axis to sum over", "pass an axis, e.g. -1")
-    return int(dim)
+from .checks import axis
 
 
 class Softmax(nnx.Module):
@@ -26,7 +19,8 @@ class Softmax(nnx.Module):
     """
 
     def __init__(self, dim: int) -> None:
-        self.dim = _checked("Softmax", dim)
+        axis("Softmax", dim=dim)
+        self.dim = dim
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(x, self.dim)
@@ -43,7 +37,8 @@ class Softmin(nnx.Module):
     """
 
     def __init__(self, dim: int) -> None:
-        self.dim = _checked("Softmin", dim)
+        axis("Softmin", dim=dim)
+        self.dim = dim
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(-x, self.dim)
@@ -60,7 +55,8 @@ class LogSoftmax(nnx.Module):
     """
 
     def __init__(self, dim: int) -> None:
-        self.dim = _checked("LogSoftmax", dim)
+        axis("LogSoftmax", dim=dim)
+        self.dim = dim
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return jnp.zeros_like(x) if x.ndim == 0 else jax.nn.log_softmax(x, self.dim)
@@ -95,7 +91,8 @@ class GLU(nnx.Module):
     """
 
     def __init__(self, dim: int = -1) -> None:
-        self.dim = _checked("GLU", dim)
+        axis("GLU", dim=dim)
+        self.dim = dim
 
     def __call__(self, x: jax.Array) -> jax.Array:
         if x.ndim == 0 or x.shape[self.dim] % 2:
