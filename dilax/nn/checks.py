@@ -6,7 +6,7 @@ from typing import Any
 from flax import nnx
 
 from ..errors import ArgumentError
-from ..ops.arguments import is_integer
+from ..ops.arguments import is_integer, is_number
 
 
 def positive(layer: str, **values: Any) -> None:
@@ -28,8 +28,7 @@ def axis(layer: str, **values: Any) -> None:
 def number(layer: str, **values: Any) -> None:
     """Raise an ArgumentError for the first of ``values`` that is no real number; it may be infinite or NaN."""
     for name, value in values.items():
-        single = hasattr(value, "__float__") and getattr(value, "ndim", 0) == 0
-        if not single or isinstance(value, bool):
+        if not is_number(value):
             raise ArgumentError(layer, name, value, "is no number", "pass a number")
 
 

@@ -88,6 +88,11 @@ def is_integer(value: Any) -> bool:
     return hasattr(value, "__index__") and not isinstance(value, bool)
 
 
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a real number, or an array of one; a bool is none."""
+    return hasattr(value, "__float__") and not isinstance(value, bool) and getattr(value, "ndim", 0) == 0
+
+
 def one_of(function: str, name: str, value: Any, choices: Collection[str]) -> None:
     """Raise an ArgumentError unless ``value`` is one of ``choices``, of which there are two or more."""
     if not isinstance(value, str) or value not in choices:
