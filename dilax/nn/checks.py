@@ -64,8 +64,9 @@ def stream(layer: str, rngs: Any, name: str) -> Any:
     if not isinstance(rngs, nnx.Rngs):
         raise ArgumentError(layer, "rngs", rngs, "is no nnx.Rngs", "pass one, e.g. nnx.Rngs(0)")
     if not hasattr(rngs, name):
-        streams = list(rngs)
-        raise ArgumentError(layer, "rngs", streams, f"lacks the stream {name!r}", f"pass nnx.Rngs(0, {name}=1), or add it")
+        raise ArgumentError(
+            layer, "rngs", list(rngs), f"has neither a stream {name!r} nor a default one", "pass one, e.g. nnx.Rngs(0)"
+        )
     return rngs[name]
 
 

@@ -97,9 +97,7 @@ def one_of(function: str, name: str, value: Any, choices: Collection[str]) -> No
     """Raise an ArgumentError unless ``value`` is one of ``choices``, of which there are two or more."""
     if not isinstance(value, str) or value not in choices:
         *others, last = map(repr, choices)
-        raise ArgumentError(
-            function, name, value, "is unknown", f"pass {', '.join(others)} or {last}"
-        )
+        raise ArgumentError(function, name, value, "is unknown", f"pass {', '.join(others)} or {last}")
 
 
 def flag(function: str, **values: Any) -> None:

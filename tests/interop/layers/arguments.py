@@ -43,7 +43,7 @@ RIGHT = {
     "Embedding": [{"num_embeddings": 4, "embedding_dim": 3}],
     "Unflatten": [{"dim": 1, "unflattened_size": (2, 2)}],
     "LSTM": [_LAYER, _LAYER | {"num_layers": 2, "bidirectional": True, "proj_size": 2}],
-    **dict.fromkeys(("GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell"), [_LAYER]),
+    **{name: [_LAYER] for name in ("GRU", "RNN", "LSTMCell", "GRUCell", "RNNCell")},
     "MultiheadAttention": [
         {"embed_dim": 6, "num_heads": 2},
         {"embed_dim": 6, "num_heads": 2, "kdim": 4, "vdim": 5, "bias": False},
@@ -51,7 +51,7 @@ RIGHT = {
     "TransformerEncoderLayer": [_BLOCK],
     "TransformerDecoderLayer": [_BLOCK],
     "ConstantPad": [{"padding": 1, "value": 0.5}],
-    **dict.fromkeys(("ZeroPad", "ReflectionPad", "ReplicationPad", "CircularPad"), [{"padding": 1}]),
+    **{name: [{"padding": 1}] for name in ("ZeroPad", "ReflectionPad", "ReplicationPad", "CircularPad")},
     "MaxPool": [{"kernel_size": 3}, {"kernel_size": 2, "stride": 1}],
     "AvgPool": [{"kernel_size": 3}],
     "LPPool": [{"norm_type": 2, "kernel_size": 3}],
@@ -75,7 +75,7 @@ RIGHT_OF_TORCH = {
 STRICTER = (
     (r".*", lambda v: any(isinstance(e, bool) for e in entries(v)), "a bool is no number"),
     (r".*", lambda v: any(isinstance(e, str | complex) for e in entries(v)), "nor is text, or a complex number"),
-    (r".*(channels|features|size|dim|shape|feedforward|parameters|factor)", lambda v: v in (0, (0, 0)), "nothing is left"),
+    (r".*(channels|features|size|dim|shape|forward|parameters|factor)", lambda v: v in (0, (0, 0)), "leaves nothing"),
     (r"(Conv|.*Pool).*\.(stride|padding|dilation|output_padding)", lambda v: v in ((), (2,), {}), "one for each axis"),
     (r"Conv\.padding", lambda v: v in (-1, -7, (-1, 2), (0, 0)), "crops, and in some padding modes only"),
     (r"(Batch|Instance)Norm\.num_features", lambda v: True, "PyTorch does not look at it where there are no arrays"),
@@ -97,8 +97,6 @@ MILDER = (
 
 def entries(value):
     return value if isinstance(value, tuple | list) else (value,)
-
-
 
 
 def deliberate(table, place, value):
