@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
@@ -77,3 +78,36 @@ def last_axis(layer: str, x: Any, size: int, meaning: str) -> None:
             layer, "x", x.shape, f"does not end with {meaning}={size}",
             "pass an array whose last axis has that many entries",
         )  # fmt: skip
+
+
+def channels_last(layer: str, x: Any, size: int, meaning: str) -> None:
+    """Raise an ArgumentError if an array with channels does not have ``size`` of them, last."""
+    if x.ndim > 2 and x.shape[1] == size != x.shape[-1]:
+        raise ArgumentError(
+            layer, "x", x.shape, f"has {meaning}={size} channels on axis 1 instead of last",
+            "pass jnp.moveaxis(x, 1, -1)",
+        )  # fmt: skip
+    last_axis(layer, x, size, meaning)
+
+
+def broadcast(layer: str, x1: tuple[int, ...], x2: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that arrays ``x1`` and ``x2`` of these shapes broadcast to.
+
+    Raises:
+        ArgumentError: They do not.
+    """
+    try:
+        return jnp.broadcast_shapes(x1, x2)
+    except ValueError:
+        raise ArgumentError(layer, "x2", x2, f"does not broadcast with x1={x1}", "pass arrays of one shape") from None
+
+
+def axis_of(layer: str, name: str, dim: int, ndim: int) -> int:
+    """The axis ``dim``, counted from the front, of an array of ``ndim``.
+
+    Raises:
+        ArgumentError: There is no such axis.
+    """
+    if not -ndim <= dim < ndim:
+        raise ArgumentError(layer, name, dim, f"is no axis of an array of {ndim}", "pass an axis that there is")
+    return dim % ndim

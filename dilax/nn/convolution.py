@@ -13,7 +13,7 @@ from ..errors import ArgumentError
 from ..ops.arguments import Padding, one_of, per_axis, resolve_padding
 from ..ops.convolution import LOWERINGS
 from .batching import axes_of, batched
-from .checks import positive, stream
+from .checks import channels_last, positive, stream
 from .dtypes import promote
 from .initial import uniform
 
@@ -97,7 +97,10 @@ class Conv(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, in_channels)`` to ``(N, *output, out_channels)``; N may be missing."""
-        return batched("Conv", len(self.kernel_size), self._convolve, x)
+        axes = len(self.kernel_size)
+        if x.ndim > axes:
+            channels_last("Conv", x, self.in_channels, "in_channels")
+        return batched("Conv", axes, self._convolve, x)
 
     def _convolve(self, x: jax.Array) -> jax.Array:
         bias = None if self.bias is None else self.bias[...]
@@ -206,6 +209,8 @@ class ConvTranspose(nnx.Module):
         """
         axes = len(self.kernel_size)
         extra = self.output_padding
+        if x.ndim > axes:
+            channels_last("ConvTranspose", x, self.in_channels, "in_channels")
         if output_size is not None and x.ndim in (axes + 1, axes + 2):
             extra = self._extra(x.shape[-1 - axes : -1], output_size)
         return batched("ConvTranspose", axes, lambda x: self._convolve(x, extra), x)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from ..errors import ArgumentError
 from .checks import share, stream
 
 
@@ -14,8 +15,10 @@ def _keeps(rngs: nnx.RngStream, shape: tuple[int, ...], p: float) -> jax.Array:
     return jax.random.bernoulli(rngs(), 1 - p, shape)
 
 
-def _channels(x: jax.Array) -> tuple[int, ...]:
+def _channels(layer: str, x: jax.Array) -> tuple[int, ...]:
     """The shape of one number for each sample and channel."""
+    if x.ndim < 2:
+        raise ArgumentError(layer, "x", x.shape, "has no samples and channels", "pass (N, *spatial, C), e.g. (1, 7, 5)")
     return (x.shape[0], *(1 for _ in x.shape[1:-1]), x.shape[-1])
 
 
@@ -95,7 +98,7 @@ class FeatureDropout(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, C)`` to the same shape."""
-        return x if self.deterministic else dropout(x, self.rngs, self.p, _channels(x))
+        return x if self.deterministic else dropout(x, self.rngs, self.p, _channels("FeatureDropout", x))
 
 
 class AlphaDropout(nnx.Module):
@@ -142,4 +145,4 @@ class FeatureAlphaDropout(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, C)`` to the same shape."""
-        return x if self.deterministic else _alpha_dropout(x, self.rngs, self.p, _channels(x))
+        return x if self.deterministic else _alpha_dropout(x, self.rngs, self.p, _channels("FeatureAlphaDropout", x))

@@ -9,13 +9,7 @@ from flax import nnx
 
 from ..errors import ArgumentError
 from ..ops.arguments import is_integer
-from .checks import axis
-
-
-def _axis(layer: str, name: str, dim: int, ndim: int) -> int:
-    if not -ndim <= dim < ndim:
-        raise ArgumentError(layer, name, dim, f"is no axis of an array of {ndim}", "pass an axis that there is")
-    return dim % ndim
+from .checks import axis, axis_of
 
 
 def _channels_second(x: jax.Array) -> jax.Array:
@@ -52,8 +46,8 @@ class Flatten(nnx.Module):
         """Map ``(N, *spatial, C)`` to ``(N, C * …)``; if channels are not among the axes, they stay last."""
         if x.ndim == 0:
             return x.reshape(1)
-        start = _axis("Flatten", "start_dim", self.start_dim, x.ndim)
-        end = _axis("Flatten", "end_dim", self.end_dim, x.ndim)
+        start = axis_of("Flatten", "start_dim", self.start_dim, x.ndim)
+        end = axis_of("Flatten", "end_dim", self.end_dim, x.ndim)
         if start > end:
             raise ArgumentError(
                 "Flatten", "end_dim", self.end_dim,
@@ -91,7 +85,7 @@ class Unflatten(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, F)`` to ``(N, *spatial, C)``; other arrays alike."""
-        dim = _axis("Unflatten", "dim", self.dim, x.ndim)
+        dim = axis_of("Unflatten", "dim", self.dim, x.ndim)
         x = _channels_second(x) if self.channels else x
         known = math.prod(size for size in self.unflattened_size if size >= 0)
         missing = self.unflattened_size.count(-1)

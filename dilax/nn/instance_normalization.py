@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import last_axis, number, positive
+from .checks import channels_last, number, positive
 from .dtypes import promote
 from .moments import affine as scaled
 from .moments import moments, widen
@@ -68,7 +68,7 @@ class InstanceNorm(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, num_features)`` to the same shape."""
-        last_axis("InstanceNorm", x, self.num_features, "num_features")
+        channels_last("InstanceNorm", x, self.num_features, "num_features")
         scale = None if self.scale is None else self.scale[...]
         bias = None if self.bias is None else self.bias[...]
         dtype = promote(self.compute_dtype, x, scale, bias)[0].dtype

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import last_axis, number, positive
+from .checks import channels_last, number, positive
 from .dtypes import promote
 from .moments import affine as scaled
 from .moments import moments, widen
@@ -180,7 +180,7 @@ class GroupNorm(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, num_channels)`` to the same shape."""
-        last_axis("GroupNorm", x, self.num_channels, "num_channels")
+        channels_last("GroupNorm", x, self.num_channels, "num_channels")
         if x.size == self.num_groups:
             raise ArgumentError(
                 "GroupNorm", "x", x.shape, "has one value for each group, which has no variance",

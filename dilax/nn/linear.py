@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from .checks import last_axis, positive, stream
+from .checks import broadcast, last_axis, positive, stream
 from .dtypes import promote
 from .initial import uniform
 
@@ -112,6 +112,7 @@ class Bilinear(nnx.Module):
         """Map ``(…, in1_features)`` and ``(…, in2_features)`` to ``(…, out_features)``."""
         last_axis("Bilinear", x1, self.in1_features, "in1_features")
         last_axis("Bilinear", x2, self.in2_features, "in2_features")
+        broadcast("Bilinear", x1.shape[:-1], x2.shape[:-1])
         bias = None if self.bias is None else self.bias[...]
         x1, x2, kernel, bias = promote(self.compute_dtype, x1, x2, self.kernel[...], bias)
         y = jnp.einsum("...i,ijk,...j->...k", x1, kernel, x2)

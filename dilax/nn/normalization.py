@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import last_axis, number, positive
+from .checks import channels_last, number, positive
 from .dtypes import promote
 from .moments import affine as scaled
 from .moments import moments, widen
@@ -78,7 +78,7 @@ class BatchNorm(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, num_features)`` to the same shape."""
-        last_axis("BatchNorm", x, self.num_features, "num_features")
+        channels_last("BatchNorm", x, self.num_features, "num_features")
         scale = None if self.scale is None else self.scale[...]
         bias = None if self.bias is None else self.bias[...]
         dtype = promote(self.compute_dtype, x, scale, bias)[0].dtype
@@ -149,7 +149,7 @@ class FrozenBatchNorm(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, num_features)`` to the same shape."""
-        last_axis("FrozenBatchNorm", x, self.num_features, "num_features")
+        channels_last("FrozenBatchNorm", x, self.num_features, "num_features")
         scale = self.scale[...] * jax.lax.rsqrt(self.var[...] + self.eps)
         bias = self.bias[...] - self.mean[...] * scale
         x, scale, bias = promote(self.compute_dtype, x, scale, bias)

@@ -75,7 +75,7 @@ class PReLU(nnx.Module):
         if self.num_parameters not in (1, channels):
             raise ArgumentError(
                 "PReLU", "x", x.shape, f"has {channels} channels for num_parameters={self.num_parameters}",
-                "pass an array with that many channels, or make the layer with one slope",
+                "pass an array with that many channels, last, or make the layer with one slope",
             )  # fmt: skip
         x, weight = promote(self.compute_dtype, x, self.weight[...])
         if self.num_parameters == 1:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import axis
+from .checks import axis, axis_of
 
 
 class Softmax(nnx.Module):
@@ -23,7 +23,8 @@ class Softmax(nnx.Module):
         self.dim = dim
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(x, self.dim)
+        dim = axis_of("Softmax", "dim", self.dim, max(x.ndim, 1))
+        return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(x, dim)
 
 
 class Softmin(nnx.Module):
@@ -41,7 +42,8 @@ class Softmin(nnx.Module):
         self.dim = dim
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(-x, self.dim)
+        dim = axis_of("Softmin", "dim", self.dim, max(x.ndim, 1))
+        return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(-x, dim)
 
 
 class LogSoftmax(nnx.Module):
@@ -59,7 +61,8 @@ class LogSoftmax(nnx.Module):
         self.dim = dim
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return jnp.zeros_like(x) if x.ndim == 0 else jax.nn.log_softmax(x, self.dim)
+        dim = axis_of("LogSoftmax", "dim", self.dim, max(x.ndim, 1))
+        return jnp.zeros_like(x) if x.ndim == 0 else jax.nn.log_softmax(x, dim)
 
 
 class Softmax2d(nnx.Module):
@@ -95,10 +98,11 @@ class GLU(nnx.Module):
         self.dim = dim
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        if x.ndim == 0 or x.shape[self.dim] % 2:
+        dim = axis_of("GLU", "dim", self.dim, max(x.ndim, 1))
+        if x.ndim == 0 or x.shape[dim] % 2:
             raise ArgumentError(
                 "GLU", "x", x.shape, f"has no even number of entries along axis {self.dim}",
                 "pass an even number, half of which are gates",
             )  # fmt: skip
-        values, gates = jnp.split(x, 2, self.dim)
+        values, gates = jnp.split(x, 2, dim)
         return values * jax.nn.sigmoid(gates)

@@ -14,7 +14,7 @@ CASES = [
     (
         lambda r: nn.PReLU(3)(jnp.ones((2, 4))),
         "PReLU: x=(2, 4) has 4 channels for num_parameters=3; "
-        "pass an array with that many channels, or make the layer with one slope.",
+        "pass an array with that many channels, last, or make the layer with one slope.",
     ),
     (lambda r: nn.RReLU(0.5, 0.1, rngs=r), "RReLU: upper=0.1 is below lower=0.5; pass a larger one."),
     (lambda r: nn.Hardtanh(1, 1), "Hardtanh: max_val=1 is not above min_val=1; pass a larger one."),
@@ -79,6 +79,39 @@ CASES = [
         lambda r: nn.Unflatten(1, (2, -1, -1)),
         "Unflatten: unflattened_size=(2, -1, -1) is no sequence of sizes; "
         "pass one, e.g. (8, 4, 4); at most one size may be -1.",
+    ),
+    (
+        lambda r: nn.BatchNorm(3)(jnp.ones((2, 3, 5, 4))),
+        "BatchNorm: x=(2, 3, 5, 4) has num_features=3 channels on axis 1 instead of last; pass jnp.moveaxis(x, 1, -1).",
+    ),
+    (
+        lambda r: nn.Softmax(2)(jnp.ones((2, 3))),
+        "Softmax: dim=2 is no axis of an array of 2; pass an axis that there is.",
+    ),
+    (lambda r: nn.GLU(1)(jnp.ones(4)), "GLU: dim=1 is no axis of an array of 1; pass an axis that there is."),
+    (
+        lambda r: nn.CosineSimilarity()(jnp.ones(4), jnp.ones(4)),
+        "CosineSimilarity: dim=1 is no axis of an array of 1; pass an axis that there is.",
+    ),
+    (
+        lambda r: nn.PairwiseDistance()(jnp.ones((2, 4)), jnp.ones((2, 3))),
+        "PairwiseDistance: x2=(2, 3) does not broadcast with x1=(2, 4); pass arrays of one shape.",
+    ),
+    (
+        lambda r: nn.PairwiseDistance()(jnp.ones(()), jnp.ones(())),
+        "PairwiseDistance: x1=() is no vector; pass arrays of one axis or more.",
+    ),
+    (
+        lambda r: nn.FeatureDropout(rngs=r)(jnp.ones(4)),
+        "FeatureDropout: x=(4,) has no samples and channels; pass (N, *spatial, C), e.g. (1, 7, 5).",
+    ),
+    (
+        lambda r: nn.TransformerDecoderLayer(6, 4, rngs=r),
+        "TransformerDecoderLayer: nhead=4 does not divide d_model=6; pass a divisor.",
+    ),
+    (
+        lambda r: nn.TransformerEncoderLayer(6, 2, dropout=None, rngs=r),
+        "TransformerEncoderLayer: dropout=None is no number; pass a number.",
     ),
     (lambda r: nn.ELU("1"), "ELU: alpha='1' is no number; pass a number."),
     (lambda r: nn.LeakyReLU(True), "LeakyReLU: negative_slope=True is no number; pass a number."),

@@ -102,6 +102,15 @@ MESSAGES = [
         "ChannelShuffle: groups=0 is no positive integer; pass one, e.g. 2.",
     ),
     (
+        lambda: nn.Conv(2, 3, (3, 3), rngs=nnx.Rngs(0))(jnp.ones((1, 2, 5, 4))),
+        "Conv: x=(1, 2, 5, 4) has in_channels=2 channels on axis 1 instead of last; pass jnp.moveaxis(x, 1, -1).",
+    ),
+    (
+        lambda: nn.ConvTranspose(2, 3, (3, 3), rngs=nnx.Rngs(0))(jnp.ones((5, 4, 3))),
+        "ConvTranspose: x=(5, 4, 3) does not end with in_channels=2; "
+        "pass an array whose last axis has that many entries.",
+    ),
+    (
         lambda: nn.Conv("2", 3, (3,), rngs=nnx.Rngs(0)),
         "Conv: in_channels='2' is no integer; pass a positive integer.",
     ),
