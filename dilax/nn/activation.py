@@ -27,6 +27,9 @@ class ELU(nnx.Module):
     Args:
         alpha: The value that very negative inputs approach, negated.
 
+    Raises:
+        ArgumentError: ``alpha`` is no number.
+
     Source: Clevert et al., "Fast and Accurate Deep Network Learning by Exponential Linear Units", 2016.
     """
 
@@ -45,7 +48,7 @@ class CELU(nnx.Module):
         alpha: The value that very negative inputs approach, negated; not 0.
 
     Raises:
-        ArgumentError: ``alpha`` is 0.
+        ArgumentError: ``alpha`` is 0 or no number.
 
     Source: Barron, "Continuously Differentiable Exponential Linear Units", 2017.
     """
@@ -123,6 +126,9 @@ class Softplus(nnx.Module):
     Args:
         beta: How sharp the bend at 0 is.
         threshold: Where ``beta * x`` is above it, the result is ``x``.
+
+    Raises:
+        ArgumentError: An argument is no number.
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:

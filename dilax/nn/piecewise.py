@@ -28,6 +28,9 @@ class LeakyReLU(nnx.Module):
 
     Args:
         negative_slope: Slope below 0.
+
+    Raises:
+        ArgumentError: ``negative_slope`` is no number.
     """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
@@ -92,7 +95,7 @@ class RReLU(nnx.Module):
         rngs: Where the slopes come from, stream ``dropout``; its state is part of the module's.
 
     Raises:
-        ArgumentError: ``upper`` is below ``lower``.
+        ArgumentError: ``upper`` is below ``lower``, or one of them is not finite.
 
     Source: Xu et al., "Empirical Evaluation of Rectified Activations in Convolution Network", 2015.
     """
@@ -168,6 +171,9 @@ class Hardshrink(nnx.Module):
 
     Args:
         lambd: Half the width of the gap.
+
+    Raises:
+        ArgumentError: ``lambd`` is no number.
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -185,7 +191,7 @@ class Softshrink(nnx.Module):
         lambd: How far; at least 0.
 
     Raises:
-        ArgumentError: ``lambd`` is below 0.
+        ArgumentError: ``lambd`` is below 0 or not finite.
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -204,6 +210,9 @@ class Threshold(nnx.Module):
     Args:
         threshold: Where the result begins to be ``x``.
         value: The result elsewhere.
+
+    Raises:
+        ArgumentError: An argument is no number.
     """
 
     def __init__(self, threshold: float, value: float) -> None:

@@ -15,12 +15,12 @@ class Softmax(nnx.Module):
         dim: The axis, of the array that the layer is given.
 
     Raises:
-        ArgumentError: ``dim`` is no integer. (PyTorch guesses an axis for None, and warns.)
+        ArgumentError: ``dim`` is no integer, or no axis of the input. (PyTorch guesses an axis for None, and warns.)
     """
 
     def __init__(self, dim: int) -> None:
         axis("Softmax", dim=dim)
-        self.dim = dim
+        self.dim = int(dim)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         dim = axis_of("Softmax", "dim", self.dim, max(x.ndim, 1))
@@ -34,12 +34,12 @@ class Softmin(nnx.Module):
         dim: The axis, of the array that the layer is given.
 
     Raises:
-        ArgumentError: ``dim`` is no integer. (PyTorch guesses an axis for None, and warns.)
+        ArgumentError: ``dim`` is no integer, or no axis of the input. (PyTorch guesses an axis for None, and warns.)
     """
 
     def __init__(self, dim: int) -> None:
         axis("Softmin", dim=dim)
-        self.dim = dim
+        self.dim = int(dim)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         dim = axis_of("Softmin", "dim", self.dim, max(x.ndim, 1))
@@ -53,12 +53,12 @@ class LogSoftmax(nnx.Module):
         dim: The axis, of the array that the layer is given.
 
     Raises:
-        ArgumentError: ``dim`` is no integer. (PyTorch guesses an axis for None, and warns.)
+        ArgumentError: ``dim`` is no integer, or no axis of the input. (PyTorch guesses an axis for None, and warns.)
     """
 
     def __init__(self, dim: int) -> None:
         axis("LogSoftmax", dim=dim)
-        self.dim = dim
+        self.dim = int(dim)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         dim = axis_of("LogSoftmax", "dim", self.dim, max(x.ndim, 1))
@@ -88,14 +88,14 @@ class GLU(nnx.Module):
         dim: The axis, of the array that the layer is given.
 
     Raises:
-        ArgumentError: The axis has an odd number of entries.
+        ArgumentError: ``dim`` is no axis of the input, or one with an odd number of entries.
 
     Source: Dauphin et al., "Language Modeling with Gated Convolutional Networks", 2017.
     """
 
     def __init__(self, dim: int = -1) -> None:
         axis("GLU", dim=dim)
-        self.dim = dim
+        self.dim = int(dim)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         dim = axis_of("GLU", "dim", self.dim, max(x.ndim, 1))
