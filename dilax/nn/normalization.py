@@ -41,8 +41,8 @@ class BatchNorm(nnx.Module):
         num_batches_tracked: Training batches seen, a 0-d int32, or None.
 
     Raises:
-        ArgumentError: ``num_features`` is below 1 or not the input's channels, ``eps`` not above 0, or a batch has one value for
-            each channel.
+        ArgumentError: ``num_features`` is below 1 or not the input's channels, ``eps`` is not above 0, or
+            a training batch has one value for each channel.
 
     Differs from ``flax.nnx.BatchNorm``: eps, momentum, the unbiased running variance, and a variance that stays right
     when the mean is large.
