@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
+from ..ops.arguments import one_of
+from .checks import number
 from .elementary import expm1_of_negative, softplus, tanh
 
 
@@ -25,10 +27,14 @@ class ELU(nnx.Module):
     Args:
         alpha: The value that very negative inputs approach, negated.
 
+    Raises:
+        ArgumentError: ``alpha`` is no number.
+
     Source: Clevert et al., "Fast and Accurate Deep Network Learning by Exponential Linear Units", 2016.
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
+        number("ELU", alpha=alpha)
         self.alpha = alpha
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -42,12 +48,13 @@ class CELU(nnx.Module):
         alpha: The value that very negative inputs approach, negated; not 0.
 
     Raises:
-        ArgumentError: ``alpha`` is 0.
+        ArgumentError: ``alpha`` is 0 or no number.
 
     Source: Barron, "Continuously Differentiable Exponential Linear Units", 2017.
     """
 
     def __init__(self, alpha: float = 1.0) -> None:
+        number("CELU", alpha=alpha)
         if alpha == 0:
             raise ArgumentError("CELU", "alpha", alpha, "is 0, which divides the input", "pass another number, e.g. 1")
         self.alpha = alpha
@@ -84,8 +91,7 @@ class GELU(nnx.Module):
     """
 
     def __init__(self, approximate: Literal["none", "tanh"] = "none") -> None:
-        if approximate not in ("none", "tanh"):
-            raise ArgumentError("GELU", "approximate", approximate, "is unknown", "pass 'none' or 'tanh'")
+        one_of("GELU", "approximate", approximate, ("none", "tanh"))
         self.approximate = approximate
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -120,9 +126,13 @@ class Softplus(nnx.Module):
     Args:
         beta: How sharp the bend at 0 is.
         threshold: Where ``beta * x`` is above it, the result is ``x``.
+
+    Raises:
+        ArgumentError: An argument is no number.
     """
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
+        number("Softplus", beta=beta, threshold=threshold)
         self.beta, self.threshold = beta, threshold
 
     def __call__(self, x: jax.Array) -> jax.Array:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import last_axis, positive, share
+from .checks import last_axis, positive, share, stream
 from .dropout import dropout as drop
 from .dtypes import promote
 from .initial import glorot, normal
@@ -67,6 +67,7 @@ class MultiheadAttention(nnx.Module):
         self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
         positive(name, embed_dim=embed_dim, num_heads=num_heads, kdim=self.kdim, vdim=self.vdim)
         share(name, "dropout", dropout)
+        stream(name, rngs, "params")
         if embed_dim % num_heads:
             raise ArgumentError(
                 name, "num_heads", num_heads, f"does not divide embed_dim={embed_dim}", "pass a divisor"
@@ -91,7 +92,7 @@ class MultiheadAttention(nnx.Module):
         self.out_proj = Linear(embed_dim, embed_dim, bias=bias, dtype=dtype, compute_dtype=compute_dtype, rngs=rngs)
         if self.out_proj.bias is not None:
             self.out_proj.bias[...] = jnp.zeros(embed_dim, dtype)
-        self.rngs = rngs["dropout"].fork() if dropout else None
+        self.rngs = stream(name, rngs, "dropout").fork() if dropout else None
 
     def __call__(
         self,

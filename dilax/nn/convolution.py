@@ -10,8 +10,10 @@ from flax import nnx
 
 from .. import ops
 from ..errors import ArgumentError
-from ..ops.arguments import Padding, per_axis, resolve_padding
+from ..ops.arguments import Padding, one_of, per_axis, resolve_padding
+from ..ops.convolution import LOWERINGS
 from .batching import axes_of, batched
+from .checks import channels_last, positive, stream
 from .dtypes import promote
 from .initial import uniform
 from .moments import affine
@@ -83,11 +85,9 @@ class Conv(nnx.Module):
             dilation=self.dilation,
         )
         _check_channels("Conv", in_channels, out_channels, groups)
-        if padding_mode not in ("zeros", "reflect", "replicate", "circular"):
-            raise ArgumentError(
-                "Conv", "padding_mode", padding_mode, "is unknown",
-                'pass "zeros", "reflect", "replicate" or "circular"',
-            )  # fmt: skip
+        one_of("Conv", "padding_mode", padding_mode, ("zeros", "reflect", "replicate", "circular"))
+        one_of("Conv", "lowering", lowering, LOWERINGS)
+        stream("Conv", rngs, "params")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.padding_mode = padding_mode
         self.lowering, self.precision, self.compute_dtype = lowering, precision, compute_dtype
@@ -98,7 +98,10 @@ class Conv(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, in_channels)`` to ``(N, *output, out_channels)``; N may be missing."""
-        return batched("Conv", len(self.kernel_size), self._convolve, x)
+        axes = len(self.kernel_size)
+        if x.ndim > axes:
+            channels_last("Conv", x, self.in_channels, "in_channels")
+        return batched("Conv", axes, self._convolve, x)
 
     def _convolve(self, x: jax.Array) -> jax.Array:
         bias = None if self.bias is None else self.bias[...]
@@ -183,6 +186,8 @@ class ConvTranspose(nnx.Module):
         self.output_padding = per_axis("ConvTranspose", "output_padding", output_padding, axes=axes, least=0)
         self.dilation = per_axis("ConvTranspose", "dilation", dilation, axes=axes)
         _check_channels("ConvTranspose", in_channels, out_channels, groups)
+        one_of("ConvTranspose", "lowering", lowering, LOWERINGS)
+        stream("ConvTranspose", rngs, "params")
         for added, step, rate in zip(self.output_padding, self.stride, self.dilation, strict=True):
             if added >= max(step, rate):
                 raise ArgumentError(
@@ -205,6 +210,8 @@ class ConvTranspose(nnx.Module):
         """
         axes = len(self.kernel_size)
         extra = self.output_padding
+        if x.ndim > axes:
+            channels_last("ConvTranspose", x, self.in_channels, "in_channels")
         if output_size is not None and x.ndim in (axes + 1, axes + 2):
             extra = self._extra(x.shape[-1 - axes : -1], output_size)
         return batched("ConvTranspose", axes, lambda x: self._convolve(x, extra), x)
@@ -245,10 +252,8 @@ class ConvTranspose(nnx.Module):
 
 
 def _check_channels(layer: str, in_channels: int, out_channels: int, groups: int) -> None:
-    for name, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
-        if channels < 1:
-            raise ArgumentError(layer, name, channels, "is below 1", "pass a positive integer")
-    if groups < 1 or in_channels % groups or out_channels % groups:
+    positive(layer, in_channels=in_channels, out_channels=out_channels, groups=groups)
+    if in_channels % groups or out_channels % groups:
         raise ArgumentError(
             layer, "groups", groups,
             f"does not divide in_channels={in_channels} and out_channels={out_channels}",

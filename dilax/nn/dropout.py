@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from .checks import share
+from ..errors import ArgumentError
+from .checks import share, stream
 
 
 def _keeps(rngs: nnx.RngStream, shape: tuple[int, ...], p: float) -> jax.Array:
@@ -14,8 +15,10 @@ def _keeps(rngs: nnx.RngStream, shape: tuple[int, ...], p: float) -> jax.Array:
     return jax.random.bernoulli(rngs(), 1 - p, shape)
 
 
-def _channels(x: jax.Array) -> tuple[int, ...]:
+def _channels(layer: str, x: jax.Array) -> tuple[int, ...]:
     """The shape of one number for each sample and channel."""
+    if x.ndim < 2:
+        raise ArgumentError(layer, "x", x.shape, "has no samples and channels", "pass (N, *spatial, C), e.g. (1, 7, 5)")
     return (x.shape[0], *(1 for _ in x.shape[1:-1]), x.shape[-1])
 
 
@@ -64,7 +67,7 @@ class Dropout(nnx.Module):
         share("Dropout", "p", p)
         self.p = p
         self.deterministic = False
-        self.rngs = rngs["dropout"].fork()
+        self.rngs = stream("Dropout", rngs, "dropout").fork()
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return x if self.deterministic else dropout(x, self.rngs, self.p)
@@ -91,11 +94,11 @@ class FeatureDropout(nnx.Module):
         share("FeatureDropout", "p", p)
         self.p = p
         self.deterministic = False
-        self.rngs = rngs["dropout"].fork()
+        self.rngs = stream("FeatureDropout", rngs, "dropout").fork()
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, C)`` to the same shape."""
-        return x if self.deterministic else dropout(x, self.rngs, self.p, _channels(x))
+        return x if self.deterministic else dropout(x, self.rngs, self.p, _channels("FeatureDropout", x))
 
 
 class AlphaDropout(nnx.Module):
@@ -115,7 +118,7 @@ class AlphaDropout(nnx.Module):
         share("AlphaDropout", "p", p)
         self.p = p
         self.deterministic = False
-        self.rngs = rngs["dropout"].fork()
+        self.rngs = stream("AlphaDropout", rngs, "dropout").fork()
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return x if self.deterministic else _alpha_dropout(x, self.rngs, self.p, x.shape)
@@ -138,8 +141,8 @@ class FeatureAlphaDropout(nnx.Module):
         share("FeatureAlphaDropout", "p", p)
         self.p = p
         self.deterministic = False
-        self.rngs = rngs["dropout"].fork()
+        self.rngs = stream("FeatureAlphaDropout", rngs, "dropout").fork()
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, C)`` to the same shape."""
-        return x if self.deterministic else _alpha_dropout(x, self.rngs, self.p, _channels(x))
+        return x if self.deterministic else _alpha_dropout(x, self.rngs, self.p, _channels("FeatureAlphaDropout", x))

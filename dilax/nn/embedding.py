@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import positive
+from ..ops.arguments import is_integer
+from .checks import positive, stream
 from .initial import normal
 
 
@@ -43,7 +44,10 @@ class Embedding(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         positive("Embedding", num_embeddings=num_embeddings, embedding_dim=embedding_dim)
-        if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
+        stream("Embedding", rngs, "params")
+        if padding_idx is not None and not (
+            is_integer(padding_idx) and -num_embeddings <= padding_idx < num_embeddings
+        ):
             raise ArgumentError(
                 "Embedding", "padding_idx", padding_idx, f"is not in a table of num_embeddings={num_embeddings}",
                 "pass the index of a vector, or None",

@@ -8,12 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-
-
-def _axis(layer: str, name: str, dim: int, ndim: int) -> int:
-    if not -ndim <= dim < ndim:
-        raise ArgumentError(layer, name, dim, f"is no axis of an array of {ndim}", "pass an axis that there is")
-    return dim % ndim
+from ..ops.arguments import is_integer
+from .checks import axis, axis_of
 
 
 def _channels_second(x: jax.Array) -> jax.Array:
@@ -41,14 +37,17 @@ class Flatten(nnx.Module):
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1, *, channels: bool = True) -> None:
+        axis("Flatten", start_dim=start_dim, end_dim=end_dim)
+        if (start_dim < 0) == (end_dim < 0) and start_dim > end_dim:
+            raise ArgumentError("Flatten", "end_dim", end_dim, f"is before start_dim={start_dim}", "pass a later axis")
         self.start_dim, self.end_dim, self.channels = start_dim, end_dim, channels
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, C)`` to ``(N, C * …)``; if channels are not among the axes, they stay last."""
         if x.ndim == 0:
             return x.reshape(1)
-        start = _axis("Flatten", "start_dim", self.start_dim, x.ndim)
-        end = _axis("Flatten", "end_dim", self.end_dim, x.ndim)
+        start = axis_of("Flatten", "start_dim", self.start_dim, x.ndim)
+        end = axis_of("Flatten", "end_dim", self.end_dim, x.ndim)
         if start > end:
             raise ArgumentError(
                 "Flatten", "end_dim", self.end_dim,
@@ -75,15 +74,18 @@ class Unflatten(nnx.Module):
     """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int], *, channels: bool = True) -> None:
-        if not isinstance(unflattened_size, Sequence) or not unflattened_size or min(unflattened_size) < -1:
+        axis("Unflatten", dim=dim)
+        sizes = unflattened_size if isinstance(unflattened_size, Sequence) else ()
+        if not sizes or not all(is_integer(size) and size >= -1 for size in sizes) or list(sizes).count(-1) > 1:
             raise ArgumentError(
-                "Unflatten", "unflattened_size", unflattened_size, "is no sequence of sizes", "pass one, e.g. (8, 4, 4)"
-            )
+                "Unflatten", "unflattened_size", unflattened_size, "is no sequence of sizes",
+                "pass one, e.g. (8, 4, 4); at most one size may be -1",
+            )  # fmt: skip
         self.dim, self.unflattened_size, self.channels = dim, tuple(unflattened_size), channels
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, F)`` to ``(N, *spatial, C)``; other arrays alike."""
-        dim = _axis("Unflatten", "dim", self.dim, x.ndim)
+        dim = axis_of("Unflatten", "dim", self.dim, x.ndim)
         x = _channels_second(x) if self.channels else x
         known = math.prod(size for size in self.unflattened_size if size >= 0)
         missing = self.unflattened_size.count(-1)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import last_axis, positive
+from .checks import channels_last, number, positive
 from .dtypes import promote
 from .moments import affine as scaled
 from .moments import moments, normalized, widen
@@ -56,6 +56,7 @@ class InstanceNorm(nnx.Module):
         compute_dtype: Any = None,
     ) -> None:
         positive("InstanceNorm", num_features=num_features)
+        number("InstanceNorm", eps=eps, momentum=0 if momentum is None else momentum)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.compute_dtype = compute_dtype
         self.use_running_average = False
@@ -67,7 +68,7 @@ class InstanceNorm(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, num_features)`` to the same shape."""
-        last_axis("InstanceNorm", x, self.num_features, "num_features")
+        channels_last("InstanceNorm", x, self.num_features, "num_features")
         scale = None if self.scale is None else self.scale[...]
         bias = None if self.bias is None else self.bias[...]
         dtype = promote(self.compute_dtype, x, scale, bias)[0].dtype

@@ -11,7 +11,7 @@ from flax import nnx
 from ..errors import ArgumentError
 from ..ops.sums import mean as mean_over
 from ..ops.sums import spread
-from .checks import last_axis, positive
+from .checks import channels_last, number, positive
 from .dtypes import promote
 from .moments import affine as scaled
 from .moments import moments, normalized, widen
@@ -71,6 +71,7 @@ class LayerNorm(nnx.Module):
         compute_dtype: Any = None,
     ) -> None:
         self.normalized_shape = _shape("LayerNorm", normalized_shape)
+        number("LayerNorm", eps=eps)
         self.eps, self.compute_dtype = eps, compute_dtype
         self.scale = nnx.Param(jnp.ones(self.normalized_shape, dtype)) if elementwise_affine else None
         self.bias = nnx.Param(jnp.zeros(self.normalized_shape, dtype)) if elementwise_affine and bias else None
@@ -116,6 +117,7 @@ class RMSNorm(nnx.Module):
         compute_dtype: Any = None,
     ) -> None:
         self.normalized_shape = _shape("RMSNorm", normalized_shape)
+        number("RMSNorm", eps=0 if eps is None else eps)
         self.eps, self.compute_dtype = eps, compute_dtype
         self.scale = nnx.Param(jnp.ones(self.normalized_shape, dtype)) if elementwise_affine else None
 
@@ -169,6 +171,7 @@ class GroupNorm(nnx.Module):
         compute_dtype: Any = None,
     ) -> None:
         positive("GroupNorm", num_groups=num_groups, num_channels=num_channels)
+        number("GroupNorm", eps=eps)
         if num_channels % num_groups:
             raise ArgumentError(
                 "GroupNorm", "num_groups", num_groups, f"does not divide num_channels={num_channels}", "pass a divisor"
@@ -180,7 +183,7 @@ class GroupNorm(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, num_channels)`` to the same shape."""
-        last_axis("GroupNorm", x, self.num_channels, "num_channels")
+        channels_last("GroupNorm", x, self.num_channels, "num_channels")
         if x.size == self.num_groups:
             raise ArgumentError(
                 "GroupNorm", "x", x.shape, "has one value for each group, which has no variance",

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from .checks import last_axis, positive
+from .checks import broadcast, last_axis, positive, stream
 from .dtypes import promote
 from .initial import uniform
 from .moments import affine
@@ -55,6 +55,7 @@ class Linear(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         positive("Linear", in_features=in_features, out_features=out_features)
+        stream("Linear", rngs, "params")
         self.in_features, self.out_features, self.compute_dtype = in_features, out_features, compute_dtype
         bound = 1 / math.sqrt(in_features)
         self.kernel = nnx.Param(uniform(rngs, (in_features, out_features), dtype, bound, kernel_init))
@@ -101,6 +102,7 @@ class Bilinear(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         positive("Bilinear", in1_features=in1_features, in2_features=in2_features, out_features=out_features)
+        stream("Bilinear", rngs, "params")
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
         self.compute_dtype = compute_dtype
         bound = 1 / math.sqrt(in1_features)
@@ -111,6 +113,7 @@ class Bilinear(nnx.Module):
         """Map ``(…, in1_features)`` and ``(…, in2_features)`` to ``(…, out_features)``."""
         last_axis("Bilinear", x1, self.in1_features, "in1_features")
         last_axis("Bilinear", x2, self.in2_features, "in2_features")
+        broadcast("Bilinear", x1.shape[:-1], x2.shape[:-1])
         bias = None if self.bias is None else self.bias[...]
         x1, x2, kernel, bias = promote(self.compute_dtype, x1, x2, self.kernel[...], bias)
         y = jnp.einsum("...i,ijk,...j->...k", x1, kernel, x2)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import positive
+from .checks import number, positive
 
 
 class LocalResponseNorm(nnx.Module):
@@ -25,6 +25,7 @@ class LocalResponseNorm(nnx.Module):
 
     def __init__(self, size: int, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         positive("LocalResponseNorm", size=size)
+        number("LocalResponseNorm", alpha=alpha, beta=beta, k=k)
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
     def __call__(self, x: jax.Array) -> jax.Array:

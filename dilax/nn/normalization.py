@@ -8,7 +8,7 @@ from flax import nnx
 
 from ..errors import ArgumentError
 from ..ops.sums import spread
-from .checks import last_axis, positive
+from .checks import channels_last, number, positive
 from .dtypes import promote
 from .moments import affine as scaled
 from .moments import moments, widen
@@ -42,8 +42,8 @@ class BatchNorm(nnx.Module):
         num_batches_tracked: Training batches seen, a 0-d int32, or None.
 
     Raises:
-        ArgumentError: ``num_features`` is below 1 or not the input's channels, or a training batch has one value for
-            each channel.
+        ArgumentError: ``num_features`` is below 1 or not the input's channels, ``eps`` is not above 0, or
+            a training batch has one value for each channel.
 
     Differs from ``flax.nnx.BatchNorm``: eps, momentum, the unbiased running variance, and a variance that stays right
     when the mean is large.
@@ -65,6 +65,9 @@ class BatchNorm(nnx.Module):
         compute_dtype: Any = None,
     ) -> None:
         positive("BatchNorm", num_features=num_features)
+        number("BatchNorm", eps=eps, momentum=0 if momentum is None else momentum)
+        if eps <= 0:
+            raise ArgumentError("BatchNorm", "eps", eps, "is not above 0", "pass a small number, e.g. 1e-5")
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.axis_name, self.compute_dtype = axis_name, compute_dtype
         self.use_running_average = False
@@ -76,7 +79,7 @@ class BatchNorm(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, num_features)`` to the same shape."""
-        last_axis("BatchNorm", x, self.num_features, "num_features")
+        channels_last("BatchNorm", x, self.num_features, "num_features")
         scale = None if self.scale is None else self.scale[...]
         bias = None if self.bias is None else self.bias[...]
         dtype = promote(self.compute_dtype, x, scale, bias)[0].dtype
@@ -139,6 +142,7 @@ class FrozenBatchNorm(nnx.Module):
         self, num_features: int, *, eps: float = 1e-5, dtype: Any = jnp.float32, compute_dtype: Any = None
     ) -> None:
         positive("FrozenBatchNorm", num_features=num_features)
+        number("FrozenBatchNorm", eps=eps)
         self.num_features, self.eps, self.compute_dtype = num_features, eps, compute_dtype
         self.scale = nnx.BatchStat(jnp.ones(num_features, dtype))
         self.bias = nnx.BatchStat(jnp.zeros(num_features, dtype))
@@ -147,7 +151,7 @@ class FrozenBatchNorm(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, num_features)`` to the same shape."""
-        last_axis("FrozenBatchNorm", x, self.num_features, "num_features")
+        channels_last("FrozenBatchNorm", x, self.num_features, "num_features")
         scale = self.scale[...] * jax.lax.rsqrt(self.var[...] + self.eps)
         bias = self.bias[...] - self.mean[...] * scale
         x, scale, bias = promote(self.compute_dtype, x, scale, bias)

@@ -6,6 +6,7 @@ from flax import nnx
 from .. import ops
 from ..errors import ArgumentError
 from ..ops.pad import SpatialPadding, resolve_pairs
+from .checks import number
 
 
 class ConstantPad(nnx.Module):
@@ -21,6 +22,7 @@ class ConstantPad(nnx.Module):
     """
 
     def __init__(self, padding: SpatialPadding, value: float) -> None:
+        number("ConstantPad", value=value)
         self.padding, self.value = resolve_pairs("ConstantPad", padding), value
 
     def __call__(self, x: jax.Array) -> jax.Array:

@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import positive
+from .checks import finite, not_negative, number, positive, stream
 from .dtypes import promote
 from .elementary import clamp
 
@@ -28,9 +28,13 @@ class LeakyReLU(nnx.Module):
 
     Args:
         negative_slope: Slope below 0.
+
+    Raises:
+        ArgumentError: ``negative_slope`` is no number.
     """
 
     def __init__(self, negative_slope: float = 0.01) -> None:
+        number("LeakyReLU", negative_slope=negative_slope)
         self.negative_slope = negative_slope
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -64,6 +68,7 @@ class PReLU(nnx.Module):
         compute_dtype: Any = None,
     ) -> None:
         positive("PReLU", num_parameters=num_parameters)
+        number("PReLU", init=init)
         self.num_parameters, self.compute_dtype = num_parameters, compute_dtype
         self.weight = nnx.Param(jnp.full(num_parameters, init, dtype))
 
@@ -73,7 +78,7 @@ class PReLU(nnx.Module):
         if self.num_parameters not in (1, channels):
             raise ArgumentError(
                 "PReLU", "x", x.shape, f"has {channels} channels for num_parameters={self.num_parameters}",
-                "pass an array with that many channels, or make the layer with one slope",
+                "pass an array with that many channels, last, or make the layer with one slope",
             )  # fmt: skip
         x, weight = promote(self.compute_dtype, x, self.weight[...])
         if self.num_parameters == 1:
@@ -90,17 +95,18 @@ class RReLU(nnx.Module):
         rngs: Where the slopes come from, stream ``dropout``; its state is part of the module's.
 
     Raises:
-        ArgumentError: ``upper`` is below ``lower``.
+        ArgumentError: ``upper`` is below ``lower``, or one of them is not finite.
 
     Source: Xu et al., "Empirical Evaluation of Rectified Activations in Convolution Network", 2015.
     """
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, *, rngs: nnx.Rngs) -> None:
+        finite("RReLU", lower=lower, upper=upper)
         if upper < lower:
             raise ArgumentError("RReLU", "upper", upper, f"is below lower={lower}", "pass a larger one")
         self.lower, self.upper = lower, upper
         self.deterministic = False
-        self.rngs = rngs["dropout"].fork()
+        self.rngs = stream("RReLU", rngs, "dropout").fork()
 
     def __call__(self, x: jax.Array) -> jax.Array:
         if self.deterministic:
@@ -151,6 +157,7 @@ class Hardtanh(nnx.Module):
     """
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
+        number("Hardtanh", min_val=min_val, max_val=max_val)
         if not max_val > min_val:
             raise ArgumentError("Hardtanh", "max_val", max_val, f"is not above min_val={min_val}", "pass a larger one")
         self.min_val, self.max_val = min_val, max_val
@@ -164,9 +171,13 @@ class Hardshrink(nnx.Module):
 
     Args:
         lambd: Half the width of the gap.
+
+    Raises:
+        ArgumentError: ``lambd`` is no number.
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
+        number("Hardshrink", lambd=lambd)
         self.lambd = lambd
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -180,12 +191,12 @@ class Softshrink(nnx.Module):
         lambd: How far; at least 0.
 
     Raises:
-        ArgumentError: ``lambd`` is below 0.
+        ArgumentError: ``lambd`` is below 0 or not finite.
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
-        if lambd < 0:
-            raise ArgumentError("Softshrink", "lambd", lambd, "is below 0", "pass at least 0")
+        finite("Softshrink", lambd=lambd)
+        not_negative("Softshrink", lambd=lambd)
         self.lambd = lambd
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -199,9 +210,13 @@ class Threshold(nnx.Module):
     Args:
         threshold: Where the result begins to be ``x``.
         value: The result elsewhere.
+
+    Raises:
+        ArgumentError: An argument is no number.
     """
 
     def __init__(self, threshold: float, value: float) -> None:
+        number("Threshold", threshold=threshold, value=value)
         self.threshold, self.value = threshold, value
 
     def __call__(self, x: jax.Array) -> jax.Array:

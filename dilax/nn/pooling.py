@@ -8,9 +8,10 @@ from flax import nnx
 
 from .. import ops
 from ..errors import ArgumentError
-from ..ops.arguments import per_axis
+from ..ops.arguments import flag
 from ..ops.pool import check_divisor, resolve_output_size, resolve_windows
 from .batching import axes_of, batched
+from .checks import number
 
 
 class MaxPool(nnx.Module):
@@ -42,6 +43,7 @@ class MaxPool(nnx.Module):
         self.kernel_size, self.stride, self.padding, self.dilation = resolve_windows(
             "MaxPool", axes, kernel_size, stride, padding, dilation
         )
+        flag("MaxPool", ceil_mode=ceil_mode)
         self.return_indices, self.ceil_mode = return_indices, ceil_mode
 
     def __call__(self, x: jax.Array) -> Any:
@@ -82,9 +84,9 @@ class MaxUnpool(nnx.Module):
         padding: int | Sequence[int] = 0,
     ) -> None:
         axes = axes_of("MaxUnpool", "kernel_size", kernel_size, example="(2, 2)")
-        self.kernel_size = per_axis("MaxUnpool", "kernel_size", kernel_size, axes=axes)
-        self.stride = self.kernel_size if stride is None else per_axis("MaxUnpool", "stride", stride, axes=axes)
-        self.padding = per_axis("MaxUnpool", "padding", padding, axes=axes, least=0)
+        self.kernel_size, self.stride, self.padding, _ = resolve_windows(
+            "MaxUnpool", axes, kernel_size, stride, padding, 1
+        )
 
     def __call__(self, x: jax.Array, indices: jax.Array, output_size: Sequence[int] | None = None) -> jax.Array:
         """Map ``(N, *spatial, C)`` and indices to ``(N, *output, C)``; N may be missing.
@@ -139,6 +141,7 @@ class AvgPool(nnx.Module):
             "AvgPool", axes, kernel_size, stride, padding, 1
         )
         check_divisor("AvgPool", divisor_override)
+        flag("AvgPool", ceil_mode=ceil_mode, count_include_pad=count_include_pad)
         self.ceil_mode, self.count_include_pad, self.divisor_override = ceil_mode, count_include_pad, divisor_override
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -180,6 +183,8 @@ class LPPool(nnx.Module):
     ) -> None:
         axes = axes_of("LPPool", "kernel_size", kernel_size, example="(2, 2)")
         self.kernel_size, self.stride, *_ = resolve_windows("LPPool", axes, kernel_size, stride, 0, 1)
+        number("LPPool", norm_type=norm_type)
+        flag("LPPool", ceil_mode=ceil_mode)
         if norm_type == 0:
             raise ArgumentError("LPPool", "norm_type", norm_type, "has no root", "pass another number")
         self.norm_type, self.ceil_mode = norm_type, ceil_mode

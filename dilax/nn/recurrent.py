@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import last_axis, positive, share
+from ..ops.arguments import is_integer, one_of
+from .checks import last_axis, positive, share, stream
 from .dropout import dropout as drop
 from .dtypes import promote
 from .initial import uniform
@@ -40,7 +41,8 @@ class _Recurrent(nnx.Module):
         name = type(self).__name__
         positive(name, input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         share(name, "dropout", dropout)
-        if not 0 <= proj_size < hidden_size:
+        stream(name, rngs, "params")
+        if not is_integer(proj_size) or not 0 <= proj_size < hidden_size:
             raise ArgumentError(
                 name, "proj_size", proj_size, f"is not from 0 to below hidden_size={hidden_size}",
                 "pass a smaller size, or 0 for none",
@@ -60,7 +62,7 @@ class _Recurrent(nnx.Module):
                 shapes["weight_hr"] = (proj_size, hidden_size)
             for parameter, shape in shapes.items():
                 setattr(self, f"{parameter}_{suffix}", nnx.Param(uniform(rngs, shape, dtype, bound)))
-        self.rngs = rngs["dropout"].fork() if dropout else None
+        self.rngs = stream(name, rngs, "dropout").fork() if dropout else None
 
     def _runs(self) -> Iterator[tuple[int, str]]:
         """Each layer and direction, with the end of its parameters' names, in PyTorch's order."""
@@ -309,8 +311,7 @@ class RNN(_Recurrent):
         compute_dtype: Any = None,
         rngs: nnx.Rngs,
     ) -> None:
-        if nonlinearity not in ELMAN:
-            raise ArgumentError("RNN", "nonlinearity", nonlinearity, "is unknown", "pass 'tanh' or 'relu'")
+        one_of("RNN", "nonlinearity", nonlinearity, ELMAN)
         self.nonlinearity = nonlinearity
         super().__init__(
             input_size, hidden_size, num_layers=num_layers, bias=bias, batch_first=batch_first, dropout=dropout,

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import last_axis, positive
+from ..ops.arguments import one_of
+from .checks import last_axis, positive, stream
 from .dtypes import promote
 from .initial import uniform
 from .recurrent_steps import ELMAN, State, Step, gru_step, lstm_step, project
@@ -23,6 +24,7 @@ class _Cell(nnx.Module):
         self, input_size: int, hidden_size: int, *, bias: bool, dtype: Any, compute_dtype: Any, rngs: nnx.Rngs
     ) -> None:
         positive(type(self).__name__, input_size=input_size, hidden_size=hidden_size)
+        stream(type(self).__name__, rngs, "params")
         self.input_size, self.hidden_size, self.compute_dtype = input_size, hidden_size, compute_dtype
         rows, bound = self.gates * hidden_size, 1 / math.sqrt(hidden_size)
         self.weight_ih = nnx.Param(uniform(rngs, (rows, input_size), dtype, bound))
@@ -163,8 +165,7 @@ class RNNCell(_Cell):
         compute_dtype: Any = None,
         rngs: nnx.Rngs,
     ) -> None:
-        if nonlinearity not in ELMAN:
-            raise ArgumentError("RNNCell", "nonlinearity", nonlinearity, "is unknown", "pass 'tanh' or 'relu'")
+        one_of("RNNCell", "nonlinearity", nonlinearity, ELMAN)
         self.nonlinearity = nonlinearity
         super().__init__(input_size, hidden_size, bias=bias, dtype=dtype, compute_dtype=compute_dtype, rngs=rngs)
 

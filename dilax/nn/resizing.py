@@ -33,7 +33,7 @@ class Upsample(nnx.Module):
         recompute_scale_factor: bool | None = None,
     ) -> None:
         check_mode("Upsample", mode, align_corners)
-        check_target("Upsample", size, scale_factor, recompute_scale_factor)
+        check_target("Upsample", mode, size, scale_factor, recompute_scale_factor)
         self.size = tuple(size) if isinstance(size, Sequence) else size
         self.scale_factor = tuple(scale_factor) if isinstance(scale_factor, Sequence) else scale_factor
         self.mode, self.align_corners = mode, align_corners

@@ -6,7 +6,7 @@ from flax import nnx
 from .. import ops
 from ..errors import ArgumentError
 from ..ops.arguments import per_axis
-from ..ops.fold import IntOrPair, resolve_patches
+from ..ops.fold import IntOrPair, count_windows, resolve_patches
 from ..ops.shuffle import check_factor
 from .batching import batched
 
@@ -128,6 +128,8 @@ class Fold(nnx.Module):
         self.kernel_size, self.dilation, self.padding, self.stride = resolve_patches(
             "Fold", kernel_size, dilation, padding, stride
         )
+        windows = (self.kernel_size, self.dilation, self.padding, self.stride)
+        count_windows("Fold", "output_size", output_size, self.output_size, *windows)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, L, C * samples)`` to ``(N, *output_size, C)``; N may be missing."""

@@ -1,18 +1,11 @@
 """Activations that look along an axis: softmaxes and gated linear units."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-
-
-def _checked(layer: str, dim: Any) -> int:
-    if dim is None or isinstance(dim, bool) or not hasattr(dim, "__index__"):
-        raise ArgumentError(layer, "dim", dim, "does not say which axis to sum over", "pass an axis, e.g. -1")
-    return int(dim)
+from .checks import axis, axis_of
 
 
 class Softmax(nnx.Module):
@@ -22,14 +15,16 @@ class Softmax(nnx.Module):
         dim: The axis, of the array that the layer is given.
 
     Raises:
-        ArgumentError: ``dim`` is no integer. (PyTorch guesses an axis for None, and warns.)
+        ArgumentError: ``dim`` is no integer, or no axis of the input. (PyTorch guesses an axis for None, and warns.)
     """
 
     def __init__(self, dim: int) -> None:
-        self.dim = _checked("Softmax", dim)
+        axis("Softmax", dim=dim)
+        self.dim = int(dim)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(x, self.dim)
+        dim = axis_of("Softmax", "dim", self.dim, max(x.ndim, 1))
+        return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(x, dim)
 
 
 class Softmin(nnx.Module):
@@ -39,14 +34,16 @@ class Softmin(nnx.Module):
         dim: The axis, of the array that the layer is given.
 
     Raises:
-        ArgumentError: ``dim`` is no integer. (PyTorch guesses an axis for None, and warns.)
+        ArgumentError: ``dim`` is no integer, or no axis of the input. (PyTorch guesses an axis for None, and warns.)
     """
 
     def __init__(self, dim: int) -> None:
-        self.dim = _checked("Softmin", dim)
+        axis("Softmin", dim=dim)
+        self.dim = int(dim)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(-x, self.dim)
+        dim = axis_of("Softmin", "dim", self.dim, max(x.ndim, 1))
+        return jnp.ones_like(x) if x.ndim == 0 else jax.nn.softmax(-x, dim)
 
 
 class LogSoftmax(nnx.Module):
@@ -56,14 +53,16 @@ class LogSoftmax(nnx.Module):
         dim: The axis, of the array that the layer is given.
 
     Raises:
-        ArgumentError: ``dim`` is no integer. (PyTorch guesses an axis for None, and warns.)
+        ArgumentError: ``dim`` is no integer, or no axis of the input. (PyTorch guesses an axis for None, and warns.)
     """
 
     def __init__(self, dim: int) -> None:
-        self.dim = _checked("LogSoftmax", dim)
+        axis("LogSoftmax", dim=dim)
+        self.dim = int(dim)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return jnp.zeros_like(x) if x.ndim == 0 else jax.nn.log_softmax(x, self.dim)
+        dim = axis_of("LogSoftmax", "dim", self.dim, max(x.ndim, 1))
+        return jnp.zeros_like(x) if x.ndim == 0 else jax.nn.log_softmax(x, dim)
 
 
 class Softmax2d(nnx.Module):
@@ -89,19 +88,21 @@ class GLU(nnx.Module):
         dim: The axis, of the array that the layer is given.
 
     Raises:
-        ArgumentError: The axis has an odd number of entries.
+        ArgumentError: ``dim`` is no axis of the input, or one with an odd number of entries.
 
     Source: Dauphin et al., "Language Modeling with Gated Convolutional Networks", 2017.
     """
 
     def __init__(self, dim: int = -1) -> None:
-        self.dim = _checked("GLU", dim)
+        axis("GLU", dim=dim)
+        self.dim = int(dim)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        if x.ndim == 0 or x.shape[self.dim] % 2:
+        dim = axis_of("GLU", "dim", self.dim, max(x.ndim, 1))
+        if x.ndim == 0 or x.shape[dim] % 2:
             raise ArgumentError(
                 "GLU", "x", x.shape, f"has no even number of entries along axis {self.dim}",
                 "pass an even number, half of which are gates",
             )  # fmt: skip
-        values, gates = jnp.split(x, 2, self.dim)
+        values, gates = jnp.split(x, 2, dim)
         return values * jax.nn.sigmoid(gates)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError
-from .checks import positive
+from .checks import number, positive, stream
 from .initial import normal
 from .weight_norm import Form, check_axis, check_form, parameter
 
@@ -50,6 +50,8 @@ class SpectralNorm(nnx.Module):
         check_form("SpectralNorm", form)
         check_axis("SpectralNorm", dim, kernel)
         positive("SpectralNorm", n_power_iterations=n_power_iterations)
+        number("SpectralNorm", eps=eps)
+        stream("SpectralNorm", rngs, "params")
         if kernel.ndim < 2:
             raise ArgumentError(
                 "SpectralNorm", "kernel", kernel.shape, "is no matrix", "pass a parameter of two or more axes"

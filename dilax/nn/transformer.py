@@ -9,6 +9,7 @@ from flax import nnx
 
 from ..errors import ArgumentError
 from .attention import MultiheadAttention
+from .checks import number, positive, share, stream
 from .dropout import Dropout
 from .layer_normalization import LayerNorm
 from .linear import Linear
@@ -26,6 +27,18 @@ def _activation(layer: str, activation: Activation) -> Callable[[jax.Array], jax
             layer, "activation", activation, "is unknown", "pass 'relu', 'gelu' or a function of an array"
         )
     return activation
+
+
+def _check(
+    layer: str, d_model: int, nhead: int, dim_feedforward: int, dropout: float, layer_norm_eps: float, rngs: nnx.Rngs
+) -> None:
+    """The checks of the layers within, under the names that this layer's arguments have."""
+    positive(layer, d_model=d_model, nhead=nhead, dim_feedforward=dim_feedforward)
+    share(layer, "dropout", dropout)
+    number(layer, layer_norm_eps=layer_norm_eps)
+    stream(layer, rngs, "params")
+    if d_model % nhead:
+        raise ArgumentError(layer, "nhead", nhead, f"does not divide d_model={d_model}", "pass a divisor")
 
 
 class _Block(nnx.Module):
@@ -91,6 +104,7 @@ class TransformerEncoderLayer(_Block):
         compute_dtype: Any = None,
         rngs: nnx.Rngs,
     ) -> None:
+        _check("TransformerEncoderLayer", d_model, nhead, dim_feedforward, dropout, layer_norm_eps, rngs)
         shared: dict[str, Any] = {"bias": bias, "dtype": dtype, "compute_dtype": compute_dtype}
         self.norm_first = norm_first
         self.activation = _activation("TransformerEncoderLayer", activation)
@@ -163,6 +177,7 @@ class TransformerDecoderLayer(_Block):
         compute_dtype: Any = None,
         rngs: nnx.Rngs,
     ) -> None:
+        _check("TransformerDecoderLayer", d_model, nhead, dim_feedforward, dropout, layer_norm_eps, rngs)
         shared: dict[str, Any] = {"bias": bias, "dtype": dtype, "compute_dtype": compute_dtype}
         attention: dict[str, Any] = shared | {"dropout": dropout, "batch_first": batch_first, "rngs": rngs}
         self.norm_first = norm_first

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from ..errors import ArgumentError, nearest
+from ..ops.arguments import is_integer, one_of
 from .moments import widen
 
 #: How PyTorch keeps the arrays: in a parametrization, or in a hook that runs before each call.
@@ -83,7 +84,7 @@ def parameter(function: str, layer: Any, name: str) -> jax.Array:
 
 def check_axis(function: str, dim: int | None, kernel: jax.Array) -> None:
     """Raise an ArgumentError if a kernel has no axis ``dim``."""
-    if dim is not None and not -kernel.ndim <= dim < kernel.ndim:
+    if dim is not None and not (is_integer(dim) and -kernel.ndim <= dim < kernel.ndim):
         raise ArgumentError(
             function, "dim", dim, f"is no axis of a parameter of shape {kernel.shape}", "pass one, e.g. -1"
         )
@@ -91,5 +92,4 @@ def check_axis(function: str, dim: int | None, kernel: jax.Array) -> None:
 
 def check_form(function: str, form: str) -> None:
     """Raise an ArgumentError if PyTorch has no such form."""
-    if form not in ("parametrization", "hook"):
-        raise ArgumentError(function, "form", form, "is unknown", "pass 'parametrization' or 'hook'")
+    one_of(function, "form", form, ("parametrization", "hook"))

@@ -1,7 +1,9 @@
 """PyTorch's ways to write a convolution's arguments, made uniform and checked before anything runs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
+
+import numpy as np
 
 from ..errors import ArgumentError
 
@@ -22,14 +24,14 @@ def per_axis(function: str, name: str, value: int | Sequence[int], *, axes: int,
     Raises:
         ArgumentError: Wrong type, wrong length, or an entry below ``least``.
     """
-    values: Any = (value,) * axes if _is_integer(value) else value
+    values: Any = (value,) * axes if is_integer(value) else value
     if isinstance(values, str) or not isinstance(values, Sequence) or len(values) != axes:
         raise ArgumentError(
             function, name, value, f"is not an integer or one integer for each of {axes} axes",
             f"pass an integer or {axes} of them",
         )  # fmt: skip
     for entry in values:
-        if not _is_integer(entry) or entry < least:
+        if not is_integer(entry) or entry < least:
             raise ArgumentError(function, name, value, f"contains {entry!r}", f"pass integers of at least {least}")
     return tuple(int(entry) for entry in values)
 
@@ -67,12 +69,12 @@ def resolve_padding(
         totals = [rate * (size - 1) for rate, size in zip(dilation, kernel_size, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
     if isinstance(padding, Sequence) and not isinstance(padding, str) and len(padding) == axes:
-        pairs: list[Any] = [(entry, entry) if _is_integer(entry) else entry for entry in padding]
+        pairs: list[Any] = [(entry, entry) if is_integer(entry) else entry for entry in padding]
     else:
         pairs = [(padding, padding)] * axes
     for pair in pairs:
         good = isinstance(pair, Sequence) and len(pair) == 2
-        if not good or not all(_is_integer(end) and end >= 0 for end in pair):
+        if not good or not all(is_integer(end) and end >= 0 for end in pair):
             raise ArgumentError(
                 function, "padding", padding, f"does not describe {axes} spatial axes",
                 'pass an integer of at least 0, one for each axis, a (before, after) pair for each axis, '
@@ -81,5 +83,25 @@ def resolve_padding(
     return tuple((int(before), int(after)) for before, after in pairs)
 
 
-def _is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
+    """Whether ``value`` is an integer of Python's or NumPy's; a bool is none."""
     return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Whether ``value`` is a real number, or an array of one; a bool is none."""
+    return hasattr(value, "__float__") and not isinstance(value, bool) and getattr(value, "ndim", 0) == 0
+
+
+def one_of(function: str, name: str, value: Any, choices: Collection[str]) -> None:
+    """Raise an ArgumentError unless ``value`` is one of ``choices``, of which there are two or more."""
+    if not isinstance(value, str) or value not in choices:
+        *others, last = map(repr, choices)
+        raise ArgumentError(function, name, value, "is unknown", f"pass {', '.join(others)} or {last}")
+
+
+def flag(function: str, **values: Any) -> None:
+    """Raise an ArgumentError for the first of ``values`` that is no bool."""
+    for name, value in values.items():
+        if not isinstance(value, bool | np.bool_):
+            raise ArgumentError(function, name, value, "is no bool", "pass True or False")

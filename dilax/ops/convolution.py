@@ -1,17 +1,18 @@
 """Dilated convolution and its transpose: the checks, and the call."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 
 from ..errors import ArgumentError
 from . import primitives
-from .arguments import Padding, per_axis, resolve_padding
+from .arguments import Padding, one_of, per_axis, resolve_padding
 from .problem import Problem, native, native_input_gradient
 
 Lowering = Literal["auto", "native"]
+LOWERINGS = get_args(Lowering)
 
 
 def conv(
@@ -73,7 +74,7 @@ def conv(
                 "pass a longer input, more padding, or less dilation",
             )  # fmt: skip
     problem = Problem(x.shape[1:-1], kernel_size, stride, pads, dilation, groups, precision)
-    _check_lowering("conv", lowering)
+    one_of("conv", "lowering", lowering, LOWERINGS)
     if lowering == "native" or not x.size or not primitives.apply_here(x, kernel):
         return native(x, kernel, problem)
     return primitives.forward(x, kernel, problem)
@@ -148,7 +149,7 @@ def conv_transpose(
         raise ArgumentError(
             "conv_transpose", "padding", padding, f"crops more than there is: the output would be {size}", "pass less"
         )
-    _check_lowering("conv_transpose", lowering)
+    one_of("conv_transpose", "lowering", lowering, LOWERINGS)
     # The convolution whose input's gradient this is; what the output padding adds, its windows do not see.
     pads = tuple((before, after - added) for (before, after), added in zip(pads, extra, strict=True))
     problem = Problem(size, kernel_size, stride, pads, dilation, groups, precision)
@@ -165,11 +166,6 @@ def _transposed_kernel(kernel: jax.Array, groups: int) -> jax.Array:
     *size, c_group, c_out = kernel.shape
     parts = kernel.reshape(*size, c_group, groups, c_out // groups)
     return jnp.swapaxes(parts, -3, -1).reshape(*size, c_out // groups, c_group * groups)
-
-
-def _check_lowering(function: str, lowering: str) -> None:
-    if lowering not in ("auto", "native"):
-        raise ArgumentError(function, "lowering", lowering, "is unknown", 'pass "auto" or "native"')
 
 
 def _check_arrays(x: jax.Array, kernel: jax.Array, groups: int, *, function: str = "conv") -> int:

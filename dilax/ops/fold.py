@@ -43,7 +43,7 @@ def unfold(
     sizes, rates, pads, steps = resolve_patches("unfold", kernel_size, dilation, padding, stride)
     if x.ndim != 4:
         raise ArgumentError("unfold", "x", x.shape, "is no batch of images", "pass (N, H, W, C)")
-    counts = _counts("unfold", "x", x.shape, x.shape[1:3], sizes, rates, pads, steps)
+    counts = count_windows("unfold", "x", x.shape, x.shape[1:3], sizes, rates, pads, steps)
     x = jnp.pad(x, [(0, 0), *((ends, ends) for ends in pads), (0, 0)])
     taps = []
     for row in range(sizes[0]):
@@ -84,7 +84,7 @@ def fold(
     """
     sizes, rates, pads, steps = resolve_patches("fold", kernel_size, dilation, padding, stride)
     image = per_axis("fold", "output_size", output_size, axes=2)
-    counts = _counts("fold", "output_size", output_size, image, sizes, rates, pads, steps)
+    counts = count_windows("fold", "output_size", output_size, image, sizes, rates, pads, steps)
     samples = sizes[0] * sizes[1]
     if x.ndim != 3 or x.shape[1] != counts[0] * counts[1] or x.shape[2] % samples:
         raise ArgumentError(
@@ -130,7 +130,24 @@ def resolve_patches(
     )
 
 
-def _counts(function: str, argument: str, value: Any, image: Any, sizes: Any, rates: Any, pads: Any, steps: Any) -> Any:
+def count_windows(
+    function: str, argument: str, value: Any, image: Any, sizes: Any, rates: Any, pads: Any, steps: Any
+) -> tuple[int, ...]:
+    """How many windows lie along each axis of an image.
+
+    Args:
+        function: Who asks, for the message.
+        argument: Name of the argument that says how large the image is, for the message.
+        value: What was passed for it.
+        image: Height and width.
+        sizes: Samples of a window along both axes, and alike dilation, padding and stride, as all that follow.
+        rates: As there.
+        pads: As there.
+        steps: As there.
+
+    Raises:
+        ArgumentError: There is no window.
+    """
     counts = tuple(
         pooled_length(length, taps=size, stride=step, padding=ends, dilation=rate)
         for length, size, rate, ends, step in zip(image, sizes, rates, pads, steps, strict=True)

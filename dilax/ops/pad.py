@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..errors import ArgumentError
-from .arguments import Pads
+from .arguments import Pads, is_integer, one_of
 
 PaddingMode = Literal["constant", "reflect", "replicate", "circular"]
 
@@ -45,10 +45,7 @@ def pad(
     [3.0, 2.0, 1.0, 2.0, 3.0, 2.0]
     """
     pads = resolve_pairs("pad", padding)
-    if mode not in ("constant", "reflect", "replicate", "circular"):
-        raise ArgumentError(
-            "pad", "mode", mode, "is unknown", 'pass "constant", "reflect", "replicate" or "circular"'
-        )  # fmt: skip
+    one_of("pad", "mode", mode, ("constant", "reflect", "replicate", "circular"))
     if x.ndim < len(pads) + 1:
         raise ArgumentError(
             "pad", "x", x.shape, f"does not have {len(pads)} spatial axes before its channels",
@@ -76,17 +73,13 @@ def resolve_pairs(function: str, padding: Any) -> Pads:
         ArgumentError: ``padding`` is no sequence of 1 to 3 integers or pairs of them.
     """
     if isinstance(padding, Sequence) and not isinstance(padding, str) and 1 <= len(padding) <= 3:
-        pairs = [(entry, entry) if _is_integer(entry) else entry for entry in padding]
-        if all(isinstance(pair, Sequence) and len(pair) == 2 and all(map(_is_integer, pair)) for pair in pairs):
+        pairs = [(entry, entry) if is_integer(entry) else entry for entry in padding]
+        if all(isinstance(pair, Sequence) and len(pair) == 2 and all(map(is_integer, pair)) for pair in pairs):
             return tuple((int(before), int(after)) for before, after in pairs)
     raise ArgumentError(
         function, "padding", padding, "does not say how much to put at the ends of each spatial axis",
         "pass a (before, after) pair for each of 1 to 3 axes, first axis first, e.g. ((1, 1), (2, 0))",
     )  # fmt: skip
-
-
-def _is_integer(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool)
 
 
 def _check_reach(x: jax.Array, place: int, pair: tuple[int, int], length: int, mode: str) -> None:

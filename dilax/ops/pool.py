@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ArgumentError
-from .arguments import per_axis
+from .arguments import is_integer, per_axis
 from .maxima import largest
 from .sampling import Array, Taps, sample
 from .windows import adaptive, sliding
@@ -278,6 +278,8 @@ def check_floating(function: str, x: jax.Array) -> None:
 
 
 def check_divisor(function: str, divisor_override: int | None) -> None:
-    """Raise an error if the divisor is 0."""
+    """Raise an error if the divisor is 0, or no integer."""
+    if divisor_override is not None and not is_integer(divisor_override):
+        raise ArgumentError(function, "divisor_override", divisor_override, "is no integer", "pass one, or None")
     if divisor_override == 0:
         raise ArgumentError(function, "divisor_override", 0, "divides by nothing", "pass another integer, or None")

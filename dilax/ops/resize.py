@@ -1,5 +1,6 @@
 """Resizing of the spatial axes, by every rule of PyTorch's."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -8,7 +9,7 @@ import jax.numpy as jnp
 
 from ..errors import ArgumentError
 from . import resize_weights as weights
-from .arguments import per_axis
+from .arguments import flag, is_integer, is_number, one_of, per_axis
 from .pool import adaptive_avg_pool, check_floating, spatial_axes
 from .sampling import Taps, sample
 
@@ -75,7 +76,7 @@ def interpolate(
         raise ArgumentError(
             "interpolate", "antialias", antialias, f"is not known for mode {mode!r}", 'pass "bilinear" or "bicubic"'
         )  # fmt: skip
-    check_target("interpolate", size, scale_factor, recompute_scale_factor)
+    check_target("interpolate", mode, size, scale_factor, recompute_scale_factor)
     lengths, scales = _lengths(x, mode, size, scale_factor, bool(recompute_scale_factor) or mode == "area")
     if mode == "area":
         return adaptive_avg_pool(x, lengths)
@@ -100,8 +101,9 @@ def check_mode(function: str, mode: str, align_corners: bool | None) -> None:
         mode: As for :func:`interpolate`.
         align_corners: As there.
     """
-    if mode not in _AXES:
-        raise ArgumentError(function, "mode", mode, "is unknown", f"pass one of {', '.join(map(repr, _AXES))}")
+    one_of(function, "mode", mode, _AXES)
+    if align_corners is not None:
+        flag(function, align_corners=align_corners)
     if mode in _WITHOUT_CORNERS and align_corners is not None:
         raise ArgumentError(
             function, "align_corners", align_corners, f"has no meaning for mode {mode!r}",
@@ -109,12 +111,13 @@ def check_mode(function: str, mode: str, align_corners: bool | None) -> None:
         )  # fmt: skip
 
 
-def check_target(function: str, size: Any, scale_factor: Any, recompute_scale_factor: bool | None) -> None:
-    """Raise an error unless one of ``size`` and ``scale_factor`` is given.
+def check_target(function: str, mode: str, size: Any, scale_factor: Any, recompute_scale_factor: bool | None) -> None:
+    """Raise an error unless one of ``size`` and ``scale_factor`` is given, and could be that of some input.
 
     Args:
         function: Who asks, for the message.
-        size: As for :func:`interpolate`.
+        mode: As for :func:`interpolate`.
+        size: As there.
         scale_factor: As there.
         recompute_scale_factor: As there.
     """
@@ -126,6 +129,19 @@ def check_target(function: str, size: Any, scale_factor: Any, recompute_scale_fa
             function, "recompute_scale_factor", recompute_scale_factor, "has no meaning with a size",
             "leave it out, or pass scale_factor",
         )  # fmt: skip
+    name, value = ("size", size) if scale_factor is None else ("scale_factor", scale_factor)
+    several = isinstance(value, Sequence) and not isinstance(value, str)
+    if several and (not 1 <= len(value) <= 3 or _AXES[mode] not in (None, len(value))):
+        raise ArgumentError(
+            function, name, value, f"has not one entry for each of {_AXES[mode] or '1, 2 or 3'} spatial axes",
+            "pass one for each, or a single one for all",
+        )  # fmt: skip
+    least = 0 if mode == "area" else 1
+    for entry in value if several else (value,):
+        if name == "size" and not (is_integer(entry) and entry >= least):
+            raise ArgumentError(function, name, value, f"contains {entry!r}", f"pass integers of at least {least}")
+        if name == "scale_factor" and not (is_number(entry) and 0 < entry < math.inf):
+            raise ArgumentError(function, name, value, f"contains {entry!r}", "pass finite numbers above 0")
 
 
 def _lengths(

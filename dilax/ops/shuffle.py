@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from ..errors import ArgumentError
+from .arguments import is_integer
 
 
 def pixel_shuffle(x: jax.Array, upscale_factor: int) -> jax.Array:
@@ -93,7 +94,7 @@ def channel_shuffle(x: jax.Array, groups: int) -> jax.Array:
 
 def check_factor(function: str, argument: str, value: int) -> None:
     """Raise an error unless ``value`` is a positive integer."""
-    if not hasattr(value, "__index__") or isinstance(value, bool) or value < 1:
+    if not is_integer(value) or value < 1:
         raise ArgumentError(function, argument, value, "is no positive integer", "pass one, e.g. 2")
 
 

@@ -3,13 +3,19 @@
 from typing import Any
 
 import dilax.nn
+from dilax.errors import ArgumentError
 
 from .rule import Rule
 
 
 def _padding(layer: Any) -> dict[str, Any]:
     """PyTorch lists the ends flat, from the last axis on; as pairs from the first axis on."""
-    flat = layer.padding
+    flat, axes = layer.padding, int(type(layer).__name__[-2])
+    if len(flat) % 2 or len(flat) > 2 * axes:
+        raise ArgumentError(
+            "from_torch", "padding", flat, f"of {type(layer).__name__} is for other axes than its {axes} of space",
+            f"make the layer with {2 * axes} numbers",
+        )  # fmt: skip
     return {"padding": tuple(zip(flat[-2::-2], flat[::-2], strict=True))}
 
 

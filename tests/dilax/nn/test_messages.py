@@ -14,12 +14,12 @@ CASES = [
     (
         lambda r: nn.PReLU(3)(jnp.ones((2, 4))),
         "PReLU: x=(2, 4) has 4 channels for num_parameters=3; "
-        "pass an array with that many channels, or make the layer with one slope.",
+        "pass an array with that many channels, last, or make the layer with one slope.",
     ),
     (lambda r: nn.RReLU(0.5, 0.1, rngs=r), "RReLU: upper=0.1 is below lower=0.5; pass a larger one."),
     (lambda r: nn.Hardtanh(1, 1), "Hardtanh: max_val=1 is not above min_val=1; pass a larger one."),
-    (lambda r: nn.Softshrink(-0.1), "Softshrink: lambd=-0.1 is below 0; pass at least 0."),
-    (lambda r: nn.Softmax(None), "Softmax: dim=None does not say which axis to sum over; pass an axis, e.g. -1."),
+    (lambda r: nn.Softshrink(-0.1), "Softshrink: lambd=-0.1 is not at least 0; pass at least 0."),
+    (lambda r: nn.Softmax(None), "Softmax: dim=None is no integer; pass an axis, e.g. -1."),
     (
         lambda r: nn.GLU()(jnp.ones((2, 3))),
         "GLU: x=(2, 3) has no even number of entries along axis -1; pass an even number, half of which are gates.",
@@ -71,8 +71,60 @@ CASES = [
         "Embedding: x=dtype('float32') is no dtype of integers; pass indices, e.g. of int32.",
     ),
     (
-        lambda r: nn.Flatten(2, 1)(jnp.ones((2, 3, 4))),
-        "Flatten: end_dim=1 is before start_dim=2 in an array of 3 axes; pass a later axis.",
+        lambda r: nn.Flatten(2, -2)(jnp.ones((2, 3, 4))),
+        "Flatten: end_dim=-2 is before start_dim=2 in an array of 3 axes; pass a later axis.",
+    ),
+    (lambda r: nn.Flatten(2, 1), "Flatten: end_dim=1 is before start_dim=2; pass a later axis."),
+    (
+        lambda r: nn.Unflatten(1, (2, -1, -1)),
+        "Unflatten: unflattened_size=(2, -1, -1) is no sequence of sizes; "
+        "pass one, e.g. (8, 4, 4); at most one size may be -1.",
+    ),
+    (
+        lambda r: nn.BatchNorm(3)(jnp.ones((2, 3, 5, 4))),
+        "BatchNorm: x=(2, 3, 5, 4) has num_features=3 channels on axis 1 instead of last; pass jnp.moveaxis(x, 1, -1).",
+    ),
+    (
+        lambda r: nn.Softmax(2)(jnp.ones((2, 3))),
+        "Softmax: dim=2 is no axis of an array of 2; pass an axis that there is.",
+    ),
+    (lambda r: nn.GLU(1)(jnp.ones(4)), "GLU: dim=1 is no axis of an array of 1; pass an axis that there is."),
+    (
+        lambda r: nn.CosineSimilarity()(jnp.ones(4), jnp.ones(4)),
+        "CosineSimilarity: dim=1 is no axis of an array of 1; pass an axis that there is.",
+    ),
+    (
+        lambda r: nn.PairwiseDistance()(jnp.ones((2, 4)), jnp.ones((2, 3))),
+        "PairwiseDistance: x2=(2, 3) does not broadcast with x1=(2, 4); pass arrays of one shape.",
+    ),
+    (
+        lambda r: nn.PairwiseDistance()(jnp.ones(()), jnp.ones(())),
+        "PairwiseDistance: x1=() is no vector; pass arrays of one axis or more.",
+    ),
+    (
+        lambda r: nn.FeatureDropout(rngs=r)(jnp.ones(4)),
+        "FeatureDropout: x=(4,) has no samples and channels; pass (N, *spatial, C), e.g. (1, 7, 5).",
+    ),
+    (
+        lambda r: nn.TransformerDecoderLayer(6, 4, rngs=r),
+        "TransformerDecoderLayer: nhead=4 does not divide d_model=6; pass a divisor.",
+    ),
+    (
+        lambda r: nn.TransformerEncoderLayer(6, 2, dropout=None, rngs=r),
+        "TransformerEncoderLayer: dropout=None is no number; pass a number.",
+    ),
+    (lambda r: nn.ELU("1"), "ELU: alpha='1' is no number; pass a number."),
+    (lambda r: nn.LeakyReLU(True), "LeakyReLU: negative_slope=True is no number; pass a number."),
+    (lambda r: nn.Softshrink(float("inf")), "Softshrink: lambd=inf is not finite; pass a finite number."),
+    (lambda r: nn.Dropout("0.5", rngs=r), "Dropout: p='0.5' is no number; pass a number."),
+    (lambda r: nn.Dropout(rngs=7), "Dropout: rngs=7 is no nnx.Rngs; pass one, e.g. nnx.Rngs(0)."),
+    (lambda r: nn.BatchNorm(3, eps=0), "BatchNorm: eps=0 is not above 0; pass a small number, e.g. 1e-5."),
+    (lambda r: nn.BatchNorm(3, momentum="0.1"), "BatchNorm: momentum='0.1' is no number; pass a number."),
+    (lambda r: nn.CosineSimilarity(eps=-1), "CosineSimilarity: eps=-1 is not at least 0; pass at least 0."),
+    (lambda r: nn.PairwiseDistance(keepdim="no"), "PairwiseDistance: keepdim='no' is no bool; pass True or False."),
+    (
+        lambda r: nn.Embedding(3, 2, padding_idx=0.5, rngs=r),
+        "Embedding: padding_idx=0.5 is not in a table of num_embeddings=3; pass the index of a vector, or None.",
     ),
     (
         lambda r: nn.Unflatten(1, (2, 2))(jnp.ones((2, 5))),

@@ -29,7 +29,7 @@ MESSAGES = [
     ),
     (
         lambda: nn.Conv(2, 3, (3,), padding_mode="mirror", rngs=nnx.Rngs(0)),
-        'Conv: padding_mode=\'mirror\' is unknown; pass "zeros", "reflect", "replicate" or "circular".',
+        "Conv: padding_mode='mirror' is unknown; pass 'zeros', 'reflect', 'replicate' or 'circular'.",
     ),
     (
         lambda: nn.Conv(2, 3, (3,), padding=4, padding_mode="reflect", rngs=nnx.Rngs(0))(jnp.ones((1, 4, 2))),
@@ -100,6 +100,64 @@ MESSAGES = [
     (
         lambda: nn.ChannelShuffle(0),
         "ChannelShuffle: groups=0 is no positive integer; pass one, e.g. 2.",
+    ),
+    (
+        lambda: nn.Conv(2, 3, (3, 3), rngs=nnx.Rngs(0))(jnp.ones((1, 2, 5, 4))),
+        "Conv: x=(1, 2, 5, 4) has in_channels=2 channels on axis 1 instead of last; pass jnp.moveaxis(x, 1, -1).",
+    ),
+    (
+        lambda: nn.ConvTranspose(2, 3, (3, 3), rngs=nnx.Rngs(0))(jnp.ones((5, 4, 3))),
+        "ConvTranspose: x=(5, 4, 3) does not end with in_channels=2; "
+        "pass an array whose last axis has that many entries.",
+    ),
+    (
+        lambda: nn.Conv("2", 3, (3,), rngs=nnx.Rngs(0)),
+        "Conv: in_channels='2' is no integer; pass a positive integer.",
+    ),
+    (
+        lambda: nn.Conv(2, 3, (3,), rngs=0),
+        "Conv: rngs=0 is no nnx.Rngs; pass one, e.g. nnx.Rngs(0).",
+    ),
+    (
+        lambda: nn.Conv(2, 3, (3,), rngs=nnx.Rngs(dropout=0)),
+        "Conv: rngs=['dropout'] has neither a stream 'params' nor a default one; pass one, e.g. nnx.Rngs(0).",
+    ),
+    (
+        lambda: nn.Conv(2, 3, (3,), lowering="fast", rngs=nnx.Rngs(0)),
+        "Conv: lowering='fast' is unknown; pass 'auto' or 'native'.",
+    ),
+    (
+        lambda: nn.ConstantPad([1], "0"),
+        "ConstantPad: value='0' is no number; pass a number.",
+    ),
+    (
+        lambda: nn.MaxPool((2,), ceil_mode=1),
+        "MaxPool: ceil_mode=1 is no bool; pass True or False.",
+    ),
+    (
+        lambda: nn.MaxUnpool((2,), padding=2),
+        "MaxUnpool: padding=2 is more than half of kernel_size=2; pass less padding.",
+    ),
+    (
+        lambda: nn.AvgPool((3, 3), divisor_override=2.0),
+        "AvgPool: divisor_override=2.0 is no integer; pass one, or None.",
+    ),
+    (
+        lambda: nn.Upsample((2, 0)),
+        "Upsample: size=(2, 0) contains 0; pass integers of at least 1.",
+    ),
+    (
+        lambda: nn.Upsample(scale_factor=(2.0, -1.0)),
+        "Upsample: scale_factor=(2.0, -1.0) contains -1.0; pass finite numbers above 0.",
+    ),
+    (
+        lambda: nn.Upsample(scale_factor=(2, 2, 2), mode="bilinear"),
+        "Upsample: scale_factor=(2, 2, 2) has not one entry for each of 2 spatial axes; "
+        "pass one for each, or a single one for all.",
+    ),
+    (
+        lambda: nn.Fold(2, 3),
+        "Fold: output_size=2 is smaller than a window; pass larger images or more padding.",
     ),
     (
         lambda: nn.Fold((4, 5), (2, 3))(jnp.ones((1, 8, 12))),

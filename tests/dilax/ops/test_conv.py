@@ -134,7 +134,7 @@ def test_bfloat16_is_rounded_once():
             {"padding": "same", "stride": 2},
             "conv: padding='same' with stride=(2, 2) has no fixed meaning; pass the padding as integers, or stride 1.",
         ),
-        ({"lowering": "fast"}, 'conv: lowering=\'fast\' is unknown; pass "auto" or "native".'),
+        ({"lowering": "fast"}, "conv: lowering='fast' is unknown; pass 'auto' or 'native'."),
         (
             {"groups": 2},
             "conv: groups=2 does not fit x with 3 channels and a kernel of 3 to 4; pass groups and a kernel with "

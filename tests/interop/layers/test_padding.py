@@ -4,6 +4,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import interop
+from dilax.errors import ArgumentError
+
 from .parity import check
 
 RNG = np.random.default_rng(0)
@@ -23,6 +26,15 @@ RNG = np.random.default_rng(0)
 def test_padding(module):
     axes = len(module.padding) // 2
     check(module, RNG.normal(size=(2, 3, *(4, 5, 6)[:axes])))
+
+
+def test_padding_of_channels_is_refused():
+    with pytest.raises(ArgumentError) as caught:
+        interop.from_torch(torch.nn.ZeroPad2d((1, 2, 3, 4, 5, 6)))
+    assert str(caught.value) == (
+        "from_torch: padding=(1, 2, 3, 4, 5, 6) of ZeroPad2d is for other axes than its 2 of space; "
+        "make the layer with 4 numbers."
+    )
 
 
 @pytest.mark.slow
