@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from dilax.errors import MismatchError, nearest
@@ -180,11 +179,13 @@ def _begin_random_numbers(model: nnx.Module) -> int:
     abstract = [state for state in states if isinstance(state.get_value(), jax.ShapeDtypeStruct)]
     keys = 0
     for state in abstract:
-        shape, dtype = state.get_value().shape, state.get_value().dtype
+        value = state.get_value()
         if isinstance(state, nnx.RngKey):
-            key = jax.random.fold_in(jax.random.key(0, impl=jax.random.key_impl(state.get_value())), keys)
-            state.set_value(jax.random.split(key, shape) if shape else key)
+            kinds: list[str] = []
+            jax.eval_shape(lambda key: kinds.append(jax.random.key_impl(key)), value)
+            key = jax.random.fold_in(jax.random.key(0, impl=kinds[0]), keys)
+            state.set_value(jax.random.split(key, value.shape) if value.shape else key)
             keys += 1
         else:
-            state.set_value(jnp.asarray(np.zeros(shape, dtype)))
+            state.set_value(jnp.zeros(value.shape, value.dtype))
     return keys
