@@ -133,10 +133,10 @@ def differences(layers: list[Layer]) -> tuple[str, ...]:
         rule = _rule(layer.module)
         if isinstance(rule, FlaxRule):
             other = {name: want for name, want in rule.defaults.items() if getattr(layer.module, name) != want}
-            own = ", ".join(f"{name}={getattr(layer.module, name):.7g}" for name in other)
-            theirs = ", ".join(f"{name}={want:.7g}" for name, want in other.items())
+            own = ", ".join(f"{name}={getattr(layer.module, name)}" for name in other)
+            theirs = ", ".join(f"{name}={want}" for name, want in other.items())
             if other:
-                found[f"{type(layer.module).__name__}: {own}, where PyTorch's default is {theirs}"] += 1
+                found[f"{type(layer.module).__name__}: {own}; PyTorch's default is {theirs}"] += 1
     return tuple(f"{text} ({count} layer{'s' * (count > 1)})" for text, count in found.items())
 
 

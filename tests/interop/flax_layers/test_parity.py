@@ -45,8 +45,8 @@ def assert_equal(found, expected):
 
 
 def assert_same_state(found, expected):
-    """Keys, order, dtypes and bits, where Flax has as many numbers as PyTorch."""
-    assert list(found) == list(expected)
+    """Keys, dtypes and bits, where Flax has as many numbers as PyTorch."""
+    assert set(found) == set(expected)
     for key, array in expected.items():
         if key.startswith("bias_hh") or key.endswith("num_batches_tracked"):
             continue  # what Flax has no equal of is told by the test of the report
