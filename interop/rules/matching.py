@@ -15,7 +15,7 @@ from .join import One
 from .layout import Layout, Reshaped, Same, Shape
 from .registry import FLAX_RULES, RULES
 from .reparametrization import parts, weight_norm_keys
-from .rule import ArrayRule, FlaxRule, JoinRule, Rule
+from .rule import ArrayRule, FlaxRule, JoinRule, Rule, ShapeOf
 
 #: Layers that wrap another one: PyTorch has one layer in place of both. By the attribute that holds the inner one, what
 #: becomes of the names of its arrays.
@@ -106,7 +106,7 @@ def match(layers: list[Layer], arrays: Arrays) -> list[Entry]:
     """
     found: list[Entry] = []
     for layer in layers:
-        _refuse_normalizations(layer)
+        _refuse(layer, arrays)
         computed: list[Entry] = []
         for rule in _rules(layer, arrays):
             plain, normalized = _entries(layer, rule, arrays)
@@ -151,7 +151,7 @@ def _rules(layer: Layer, arrays: Arrays) -> list[ArrayRule | JoinRule]:
     if isinstance(rule, FlaxRule):
         if rule.arrays_of is None:
             return list(rule.arrays)
-        return list(rule.arrays_of(layer.module, lambda name: arrays.shape(layer.path, name) or ()))
+        return list(rule.arrays_of(layer.module, _shapes(layer, arrays)))
     if rule is None:
         return [ArrayRule(name, name) for name in own if layer.users]
     listed = [array for array in rule.arrays if array.flax_name in own]
@@ -167,7 +167,8 @@ def _entries(layer: Layer, rule: ArrayRule | JoinRule, arrays: Arrays) -> tuple[
             return [], []
         if any(arrays.path(layer.path, name) in arrays.scales for name in rule.flax_names):
             raise DilaxError(
-                f"interop: the weight normalisation of {', '.join(keys)} has no equal in PyTorch; remove it."
+                f"interop: the weight normalisation of {', '.join(keys)} has no equal in PyTorch; remove it, "
+                "or use layers of dilax.nn."
             )
         slots = tuple(arrays.take(layer.path, name) for name in rule.flax_names)
         return [Entry(keys, slots, rule.join, rule.torch_dtype)], []
@@ -210,16 +211,16 @@ def _layout(layer: Layer, rule: ArrayRule, shape: Shape) -> Layout:
     return rule.layout
 
 
-def _refuse_normalizations(layer: Layer) -> None:
-    """Raise a DilaxError for Flax's normalisations of weights that PyTorch has no equal of."""
-    module, kind = layer.module, type(layer.module).__name__
-    if isinstance(module, nnx.SpectralNorm | linen.SpectralNorm):
+def _refuse(layer: Layer, arrays: Arrays) -> None:
+    """Raise a DilaxError for a layer that has no equal in PyTorch."""
+    rule = _rule(layer.module)
+    refusal = rule.refusal if isinstance(rule, FlaxRule) else None
+    reason = refusal(layer.module, _shapes(layer, arrays)) if refusal else None
+    if reason:
         raise DilaxError(
-            f"interop: {layer.name or 'the model'} ({kind}) has no equal in PyTorch: it iterates in evaluation too and "
-            "keeps one vector of two; use dilax.nn.spectral_norm."
+            f"interop: {layer.name or 'the model'} ({type(layer.module).__name__}) has no equal in PyTorch: it {reason}."
         )
-    if isinstance(module, nnx.WeightNorm | linen.WeightNorm) and not module.use_scale:
-        raise DilaxError(
-            f"interop: {layer.name or 'the model'} ({kind}) with use_scale=False has no equal in PyTorch, whose weight "
-            "normalisation has lengths; use dilax.nn.weight_norm."
-        )
+
+
+def _shapes(layer: Layer, arrays: Arrays) -> ShapeOf:
+    return lambda name: arrays.shape(layer.path, name) or ()

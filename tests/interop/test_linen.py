@@ -26,7 +26,7 @@ class Model(nn.Module):
         self.blocks = [Block(), Block()]
         self.tail = nn.Sequential([nn.Dense(5), nn.relu, nn.Dense(3)])
         self.scale = self.param("scale", nn.initializers.ones, (3,))
-        self.cell = nn.RNN(nn.LSTMCell(4))
+        self.cell = nn.RNN(nn.LSTMCell(4, param_dtype=float))
         self.dropout = nn.Dropout(0.5)
 
     def __call__(self, tokens, train=False):
