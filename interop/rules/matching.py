@@ -130,7 +130,7 @@ def differences(layers: list[Layer]) -> tuple[str, ...]:
     """A sentence for each kind of layer whose options are not those of PyTorch's layer by default."""
     found: Counter[str] = Counter()
     for layer in layers:
-        rule = _rule(layer.module)
+        rule = rule_of(layer.module)
         if isinstance(rule, FlaxRule):
             other = {name: want for name, want in rule.defaults.items() if getattr(layer.module, name) != want}
             own = ", ".join(f"{name}={getattr(layer.module, name)}" for name in other)
@@ -140,14 +140,15 @@ def differences(layers: list[Layer]) -> tuple[str, ...]:
     return tuple(f"{text} ({count} layer{'s' * (count > 1)})" for text, count in found.items())
 
 
-def _rule(module: Any) -> Rule | FlaxRule | None:
+def rule_of(module: Any) -> Rule | FlaxRule | None:
+    """The rule of a module's class, or of the nearest one that it inherits from."""
     kinds = type(module).__mro__
     return next((known[kind] for kind in kinds for known in (RULES, FLAX_RULES) if kind in known), None)
 
 
 def _rules(layer: Layer, arrays: Arrays) -> list[ArrayRule | JoinRule]:
     """Rules of the arrays that a module holds, as far as there are any."""
-    rule, own = _rule(layer.module), arrays.names(layer.path)
+    rule, own = rule_of(layer.module), arrays.names(layer.path)
     if isinstance(rule, FlaxRule):
         if rule.arrays_of is None:
             return list(rule.arrays)
@@ -204,7 +205,7 @@ def _scaled(layer: Layer, rule: ArrayRule, arrays: Arrays) -> list[Entry]:
 
 def _layout(layer: Layer, rule: ArrayRule, shape: Shape) -> Layout:
     """The layout of an array were its shape another one."""
-    known = _rule(layer.module)
+    known = rule_of(layer.module)
     if isinstance(known, FlaxRule) and known.arrays_of is not None:
         rules = known.arrays_of(layer.module, lambda _name: shape)
         return next(one.layout for one in rules if isinstance(one, ArrayRule) and one.flax_name == rule.flax_name)
@@ -213,13 +214,12 @@ def _layout(layer: Layer, rule: ArrayRule, shape: Shape) -> Layout:
 
 def _refuse(layer: Layer, arrays: Arrays) -> None:
     """Raise a DilaxError for a layer that has no equal in PyTorch."""
-    rule = _rule(layer.module)
+    rule = rule_of(layer.module)
     refusal = rule.refusal if isinstance(rule, FlaxRule) else None
     reason = refusal(layer.module, _shapes(layer, arrays)) if refusal else None
     if reason:
-        raise DilaxError(
-            f"interop: {layer.name or 'the model'} ({type(layer.module).__name__}) has no equal in PyTorch: it {reason}."
-        )
+        kind = type(layer.module).__name__
+        raise DilaxError(f"interop: {layer.name or 'the model'} ({kind}) has no equal in PyTorch: it {reason}.")
 
 
 def _shapes(layer: Layer, arrays: Arrays) -> ShapeOf:
