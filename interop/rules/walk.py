@@ -36,8 +36,8 @@ def entries(model: nnx.Module) -> list[Entry]:
 def modules(model: Any) -> Iterator[tuple[str, Any]]:
     """Every module of a model, itself first, with its dotted path in PyTorch, in order of definition.
 
-    A module that stands for a parameter is none of them, nor is one that PyTorch has within a layer: what another wraps,
-    and what Flax makes its own layers of.
+    A module that stands for a parameter is none of them, nor is one that PyTorch has within a layer: what another
+    wraps, and what Flax makes its own layers of.
     """
     names: set[str] = set()
     whole: Path | None = None

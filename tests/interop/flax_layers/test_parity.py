@@ -44,6 +44,10 @@ def assert_equal(found, expected):
     assert np.abs(found - expected).max() <= LIMIT * np.abs(expected).max()
 
 
+def bits(layer):
+    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(nnx.state(layer, nnx.Not(nnx.RngState)))]
+
+
 def assert_same_state(found, expected):
     """Keys, dtypes and bits, where Flax has as many numbers as PyTorch."""
     assert set(found) == set(expected)
@@ -73,6 +77,10 @@ def test_nnx(name):
         interop.load(layer, numpy_state(module), dtype=np.float64)
         assert not [leaf for leaf in jax.tree.leaves(nnx.state(layer)) if isinstance(leaf, jax.ShapeDtypeStruct)]
         assert_same_state(interop.state_dict(layer), numpy_state(module))
+        before = bits(layer)
+        again = nnx.eval_shape(lambda: case.nnx(nnx.Rngs(0)))
+        interop.load(again, interop.state_dict(layer), dtype=np.float64)
+        assert bits(again) == before
         assert_equal(np.asarray(case.run(layer, *inputs)), expected)
 
 
