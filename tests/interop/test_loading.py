@@ -92,6 +92,13 @@ def test_an_abstract_model_has_no_state_dict(model):
     )
 
 
+def test_what_flax_has_no_array_for_may_be_absent(model):
+    arrays = state()
+    del arrays["stem.2.num_batches_tracked"]
+    assert NOTES[0] not in interop.load(model, arrays).notes
+    check(model, state())
+
+
 def test_no_memory_is_shared_with_the_callers_arrays(model):
     arrays = {key: np.copy(array) for key, array in state().items()}
     interop.load(model, arrays)

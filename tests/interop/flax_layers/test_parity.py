@@ -11,6 +11,8 @@ import interop
 from .cases import CASES
 
 LIMIT = 1e-12
+QUICK = ("Conv", "ConvTranspose", "BatchNorm", "LSTMCell", "attention")
+NAMES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
 
 
 def reference(name, *, b_hn=True):
@@ -68,7 +70,7 @@ def summed(key, state):
     return mask
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_nnx(name):
     case = CASES[name]
     module, inputs, expected = reference(name, b_hn="GRU" not in name and "Bidirectional" not in name)
@@ -84,7 +86,7 @@ def test_nnx(name):
         assert_equal(np.asarray(case.run(layer, *inputs)), expected)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", NAMES)
 def test_linen(name):
     case = CASES[name]
     module, inputs, expected = reference(name)
