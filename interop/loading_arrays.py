@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .rules import Entry, Path, Slot
+from .rules import Entry, Path, Slot, copy_into
 
 # Below this many bytes a map of memory of its own costs more than it saves.
 _LARGE = 1 << 18
@@ -26,7 +26,7 @@ def owned(array: np.ndarray[Any, Any], dtype: np.dtype[Any], sharding: Any) -> j
         The array, on its devices.
     """
     copy = _memory(array.shape, dtype)
-    np.copyto(copy, array, casting="unsafe")  # one pass that lays out, casts and copies
+    copy_into(copy, array)  # one pass that lays out, casts and copies
     # On a CPU the array is this copy, which nobody else has; elsewhere the copy goes when it has been sent.
     return jax.block_until_ready(jax.device_put(copy, sharding))
 

@@ -22,6 +22,7 @@ from .layout import Reshaped as Reshaped
 from .layout import Same as Same
 from .layout import TransposedChannelsLast as TransposedChannelsLast
 from .layout import Unrolled as Unrolled
+from .layout import copy_into as copy_into
 from .matching import differences as differences
 from .registry import FLAX_RULES as FLAX_RULES
 from .registry import RULES as RULES

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .join import Join
-from .layout import Array, Shape
+from .layout import Array, Shape, copy_into
 
 #: Keys and places that lead from a model's state, or from its dictionary of variables, to an array.
 Path = tuple[Any, ...]
@@ -59,7 +59,9 @@ class Entry:
         """The PyTorch arrays of Flax's arrays by path, each with its key; never views of those."""
         found = self.join.to_torch([np.asarray(arrays[slot.path]) for slot in self.slots])
         for key, array in zip(self.keys, found, strict=True):
-            yield key, np.array(array, dtype=self.torch_dtype, order="C")
+            copy = np.empty(array.shape, self.torch_dtype or array.dtype)
+            copy_into(copy, array)
+            yield key, copy
 
 
 def to_flax(entries: Iterable[Entry], arrays: Mapping[str, Array]) -> dict[Path, Array]:

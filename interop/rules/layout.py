@@ -9,6 +9,25 @@ import numpy as np
 Array = np.ndarray[Any, np.dtype[Any]]
 Shape = tuple[int, ...]
 
+# Numbers in a line of a processor's cache, in most dtypes and on most machines.
+_LINE = 16
+
+
+def copy_into(target: Array, source: Array) -> None:
+    """Copy numbers, with a cast where the dtypes differ; several times as fast as NumPy where axes are moved.
+
+    Args:
+        target: In C order.
+        source: Of the same shape, with any strides.
+    """
+    if source.ndim < 2 or source.strides[-1] <= source.itemsize:
+        np.copyto(target, source, casting="unsafe")
+        return
+    # NumPy goes along the last axis of one array, each number of which is in another line of the other array.
+    for start in range(0, source.shape[-1], _LINE):
+        part = (..., slice(start, start + _LINE))
+        np.copyto(target[part], source[part], casting="unsafe")
+
 
 class Layout(Protocol):
     """A rearrangement with an exact inverse: ``to_torch(to_flax(x))`` equals ``x`` bit for bit."""

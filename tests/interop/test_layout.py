@@ -20,6 +20,7 @@ from interop.rules import (
     Stacked,
     TransposedChannelsLast,
     Unrolled,
+    copy_into,
 )
 
 shapes = st.lists(st.integers(1, 4), min_size=2, max_size=5).map(tuple)
@@ -40,6 +41,15 @@ def test_there_and_back(layout, array):
     back = layout.to_torch(there)
     assert back.tobytes() == array.tobytes()
     assert layout.to_flax(layout.to_torch(array)).tobytes() == array.tobytes()
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([np.float32, np.float64]))
+def test_copies_of_moved_axes(rows, columns, dtype):
+    array = np.arange(2.0 * rows * columns, dtype=np.float32).reshape(rows, columns, 2)
+    for source in (array, array.T, np.moveaxis(array, 1, -1), np.flip(array, (0, 2)), array[:, ::2].T, array[0, 0]):
+        target = np.zeros(source.shape, dtype)
+        copy_into(target, source)
+        np.testing.assert_array_equal(target, source)
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3), shapes, st.data())
