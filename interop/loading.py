@@ -11,6 +11,7 @@ from flax import nnx
 from dilax.errors import MismatchError, nearest
 
 from .arrays import to_numpy
+from .files import LazyTensor
 from .loading_arrays import Conversion
 from .loading_names import Names, Rename, agree
 from .loading_wrappers import find
@@ -133,11 +134,7 @@ def fill(
         )  # fmt: skip
     conversion = Conversion(dtype, sharding)
     for entry in wanted:
-        tensors = {key: found.arrays[names.source[key]] for key in entry.keys}
-        conversion.convert(entry, {key: to_numpy(tensor) for key, tensor in tensors.items()})
-        for tensor in tensors.values():
-            if hasattr(tensor, "storage") and hasattr(tensor.storage, "release"):  # a part of a file
-                tensor.storage.release()
+        _convert(entry, {key: found.arrays[names.source[key]] for key in entry.keys}, conversion)
     if conversion.problems:
         raise MismatchError(
             function, "the model cannot hold the state_dict's values", conversion.problems,
@@ -157,6 +154,14 @@ def fill(
         names.ignored,
         conversion.notes(),
     )
+
+
+def _convert(entry: Entry, tensors: Mapping[str, Any], conversion: Conversion) -> None:
+    """Make one entry's arrays; the pages of a file that were read for them do not stay in memory."""
+    conversion.convert(entry, {key: to_numpy(tensor) for key, tensor in tensors.items()})
+    for tensor in tensors.values():
+        if isinstance(tensor, LazyTensor):
+            tensor.storage.release()
 
 
 def _in_its_form(entry: Entry, names: Names) -> Entry:

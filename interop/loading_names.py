@@ -52,8 +52,8 @@ def agree(
                 function, "ignore", pattern, f"matches no key of the checkpoint{nearest(pattern, keys)}",
                 "leave it out",
             )  # fmt: skip
-    ignored = tuple(key for key in keys if any(fnmatchcase(key, pattern) for pattern in patterns))
-    keys = [key for key in keys if key not in set(ignored)]
+    ignored = {key: None for key in keys if any(fnmatchcase(key, pattern) for pattern in patterns)}
+    keys = [key for key in keys if key not in ignored]
     names = {key: key for key in keys} if rename is None else _renamed(function, keys, rename)
     kept = [key for key, name in names.items() if key == name]
     prefix = _prefix(kept, wanted - {name for key, name in names.items() if key != name})
@@ -65,7 +65,7 @@ def agree(
                 f"{function}: rename makes {name!r} of both {source[name]!r} and {key!r}; give each a name of its own."
             )
         source[name] = key
-    return Names(source, prefix, len(keys) - len(kept), ignored)
+    return Names(source, prefix, len(keys) - len(kept), tuple(ignored))
 
 
 def _renamed(function: str, keys: list[str], rename: Rename) -> dict[str, str]:
