@@ -8,6 +8,14 @@ if TYPE_CHECKING:
     from .files import Checkpoint, LazyTensor, Limits, read, write
     from .inference import infer_options
     from .loading import LoadReport, load
+    from .optimizer import (
+        ResumedTraining,
+        ResumeReport,
+        TorchOptimizer,
+        optax_from_torch,
+        resume_torch,
+        save_torch_checkpoint,
+    )
     from .saving import save, state_dict
     from .verification import VerifyReport, verify
 
@@ -18,12 +26,18 @@ _HOMES = {
     "LazyTensor": "files",
     "Limits": "files",
     "LoadReport": "loading",
+    "ResumeReport": "optimizer",
+    "ResumedTraining": "optimizer",
+    "TorchOptimizer": "optimizer",
     "VerifyReport": "verification",
     "from_torch": "building",
     "infer_options": "inference",
     "load": "loading",
+    "optax_from_torch": "optimizer",
     "read": "files",
+    "resume_torch": "optimizer",
     "save": "saving",
+    "save_torch_checkpoint": "optimizer",
     "state_dict": "saving",
     "verify": "verification",
     "write": "files",
@@ -34,12 +48,18 @@ __all__ = [
     "LazyTensor",
     "Limits",
     "LoadReport",
+    "ResumeReport",
+    "ResumedTraining",
+    "TorchOptimizer",
     "VerifyReport",
     "from_torch",
     "infer_options",
     "load",
+    "optax_from_torch",
     "read",
+    "resume_torch",
     "save",
+    "save_torch_checkpoint",
     "state_dict",
     "verify",
     "write",
