@@ -42,7 +42,9 @@ def scheduler_rate(state: State, group: State, index: int, base: float | None = 
             f"interop: the scheduler is {kind}, which cannot be taken over: {reason}; pass the checkpoint without "
             f"it to go on at the optimizer's present rates, or use one of {', '.join(_KINDS)}."
         )
-    if base is None:
+    if "_schedulers" in state:
+        base = math.nan  # each of those inside has its own
+    elif base is None:
         bases = state.get("base_lrs")
         if isinstance(bases, Sequence) and len(bases) > index:
             group = {**group, "base_lr": bases[index]}
@@ -82,8 +84,8 @@ def advanced(state: State, count: int, rates: Sequence[Rate]) -> dict[str, Any]:
         ]
     if kind != "ChainedScheduler":
         new["last_epoch"] = count
-        if kind != "SequentialLR":
-            new["_step_count"] = state.get("_step_count", 1) + count - state.get("last_epoch", 0)
+    if kind not in ("ChainedScheduler", "SequentialLR", "CosineAnnealingWarmRestarts"):  # which count no steps
+        new["_step_count"] = state.get("_step_count", 1) + count - max(state.get("last_epoch", 0), 0)
     new["_last_lr"] = [float(rate(count)) for rate in rates]
     return new
 
@@ -119,7 +121,8 @@ def _exponential(state: State, group: State, index: int, base: float) -> Rate:
 
 def _polynomial(state: State, group: State, index: int, base: float) -> Rate:
     total, power = _total(state), _number(state, "power")
-    return lambda count: base * (1.0 - _numpy(count).minimum(count, total) / total) ** power
+    # XLA divides by a constant as it multiplies by the reciprocal: 1 - total / total would not be zero.
+    return lambda count: base * ((total - _numpy(count).minimum(count, total)) / total) ** power
 
 
 def _cosine(state: State, group: State, index: int, base: float) -> Rate:
