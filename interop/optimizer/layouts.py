@@ -8,7 +8,7 @@ import numpy as np
 from flax import nnx
 
 from ..arrays import to_numpy
-from ..rules import Entry, entries
+from ..rules import RULES, Entry, entries, modules
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -34,6 +34,19 @@ def trainables(model: nnx.Module) -> list[Trainable]:
     return [Trainable(entry.key, entry.torch_shape, (paths[id(entry.variable)],)) for entry in _trained(model)]
 
 
+def keeps_order(model: nnx.Module) -> bool:
+    """Whether the attributes of the model's own modules are certainly in the order in which they were defined.
+
+    ``nnx.jit``, ``nnx.merge`` and ``copy.deepcopy`` sort them, those of layers too; a module whose layers are all
+    sorted is taken to have been through one of these.
+    """
+    return not any(
+        type(module) not in RULES and not isinstance(module, nnx.List) and len(_attributes(module)) > 1
+        and all(_is_sorted(inner) for _, inner in modules(module))
+        for _, module in modules(model)
+    )  # fmt: skip
+
+
 def to_flax(model: nnx.Module, arrays: Mapping[str, Any]) -> dict[str, Array]:
     """Arrays like the parameters, by PyTorch's key -> in Flax's layout, by the variable's path."""
     paths = _paths(model)
@@ -52,6 +65,14 @@ def to_torch(model: nnx.Module, arrays: Mapping[str, Any]) -> dict[str, Array]:
         for entry in _trained(model)
         if paths[id(entry.variable)] in arrays
     }
+
+
+def _attributes(module: Any) -> list[str]:
+    return [name for name in vars(module) if not name.startswith("_")]
+
+
+def _is_sorted(module: Any) -> bool:
+    return isinstance(module, nnx.List) or _attributes(module) == sorted(_attributes(module))
 
 
 def _trained(model: nnx.Module) -> list[Entry]:

@@ -11,7 +11,7 @@ from dilax.errors import ArgumentError, DilaxError, MismatchError
 from ..arrays import is_array, to_numpy
 from ..files.optimizers import OptimizerState, find_optimizers, number
 from .assignment import Held, by_names, by_order, named_groups
-from .layouts import Array, trainables
+from .layouts import Array, Trainable, trainables
 from .moments import MOMENTS, needed_moments
 from .torch_optimizer import DEFAULTS, TorchOptimizer
 
@@ -38,12 +38,21 @@ class Saved:
 def read_optimizer(
     root: Any,
     model: nnx.Module,
+    order: Sequence[str],
     *,
     groups: Sequence[Sequence[str]] | None,
     steps_per_epoch: int | None,
     kind: str | None,
 ) -> Saved:
     """Find the optimizer in a checkpoint and name its parameters.
+
+    Args:
+        root: What the file held.
+        model: The Flax model.
+        order: Keys in PyTorch's order, which the Flax model may have lost: those of the checkpoint's own state_dict.
+        groups: As for :func:`.resuming.resume_torch`, like the others.
+        steps_per_epoch: Likewise.
+        kind: Likewise.
 
     Raises:
         DilaxError: There is none, or it has no equal in JAX.
@@ -67,7 +76,9 @@ def read_optimizer(
     state = {index: _arrays(kept, known.kind) for index, kept in saved["state"].items()}
     numbers = [list(group["params"]) for group in saved["param_groups"]]
     _check_state(known, numbers, saved["state"], state)
-    names = _names(numbers, state, options, model, groups)
+    place = {key: at for at, key in enumerate(order)}
+    trained = sorted(trainables(model), key=lambda one: place.get(one.key, len(place)))
+    names = _names(numbers, state, options, trained, groups)
     keys = {
         index: key for own, named in zip(numbers, names, strict=True) for index, key in zip(own, named, strict=True)
     }
@@ -159,11 +170,10 @@ def _names(
     numbers: Sequence[Sequence[Any]],
     state: Mapping[Any, Mapping[str, Array]],
     options: Sequence[Mapping[str, Any]],
-    model: nnx.Module,
+    trained: Sequence[Trainable],
     groups: Sequence[Sequence[str]] | None,
 ) -> list[list[str]]:
     """Keys of each group's parameters: those given, those saved, or those that the shapes tell."""
-    trained = trainables(model)
     held = [
         [Held(index, next((array.shape for array in state.get(index, {}).values()), None)) for index in own]
         for own in numbers

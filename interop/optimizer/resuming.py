@@ -13,7 +13,7 @@ from dilax.train import model_arrays
 
 from ..files import Checkpoint, read
 from ..files.optimizers import scheduler_count, scheduler_kind
-from ..loading import LoadReport, load
+from ..loading import LoadReport, find_state_dict, load
 from .building import Bucket, counts_steps, scheduled_rates, schedules, transformation
 from .grouping import GroupedState, Schedule
 from .layouts import to_flax
@@ -102,7 +102,8 @@ def resume_torch(
     """
     held = checkpoint if isinstance(checkpoint, Mapping) else read(checkpoint)
     root = held.root if isinstance(held, Checkpoint) else held
-    saved = read_optimizer(root, model, groups=groups, steps_per_epoch=steps_per_epoch, kind=kind)
+    order = list(find_state_dict(held)[0])
+    saved = read_optimizer(root, model, order, groups=groups, steps_per_epoch=steps_per_epoch, kind=kind)
     done = _steps_done(saved, step)
     _compare_rates(saved.optimizer)
     buckets = _buckets(saved)

@@ -37,7 +37,8 @@ class TorchOptimizer:
         options: Options of each group of parameters, e.g. ``[{"lr": 0.1, "momentum": 0.9}]``; PyTorch's defaults stand
             for those left out.
         groups: Which parameters each group trains, by PyTorch's keys or by patterns such as ``"*.bias"``; the
-            parameters of a group are in the model's order, unless all are given by key. None for one group of all.
+            parameters of a group are in the model's order of definition, unless all are given by key. None for one
+            group of all.
         scheduler: ``state_dict()`` of the scheduler that sets the learning rates, or its options alone, e.g.
             ``{"T_max": 100, "eta_min": 0.0}``; None for constant rates.
         steps_per_epoch: Steps of the optimizer for one ``scheduler.step()``.

@@ -12,7 +12,7 @@ from ..files import write
 from ..saving import state_dict
 from .assignment import named_groups
 from .building import counts_steps, scheduled_momenta, scheduled_rates
-from .layouts import to_torch, trainables
+from .layouts import keeps_order, to_torch, trainables
 from .moments import Moments, collect, needed_moments
 from .schedulers import advanced
 from .torch_optimizer import TorchOptimizer
@@ -82,6 +82,7 @@ def _optimizer_state(optimizer: TorchOptimizer, moments: Moments, model: nnx.Mod
     groups: list[dict[str, Any]] = []
     problems: list[str] = []
     first = 0
+    _check_order(optimizer, model, [one.key for one in trained])
     for keys, options in zip(named_groups(optimizer.groups, trained), _present_options(optimizer, done), strict=True):
         numbers = list(range(first, first + len(keys)))
         first += len(keys)
@@ -103,6 +104,19 @@ def _optimizer_state(optimizer: TorchOptimizer, moments: Moments, model: nnx.Mod
             "describe the optimizer that the state belongs to",
         )  # fmt: skip
     return {"state": state, "param_groups": groups}
+
+
+def _check_order(optimizer: TorchOptimizer, model: nnx.Module, keys: list[str]) -> None:
+    """PyTorch numbers the parameters of a group in an order that the model itself must tell if the keys do not."""
+    named = optimizer.groups is not None and all(key in keys for group in optimizer.groups for key in group)
+    if not named and not keeps_order(model):
+        raise ArgumentError(
+            "save_torch_checkpoint", "groups", optimizer.groups,
+            "leaves PyTorch's order of the parameters to the model, whose attributes nnx.jit, nnx.merge or a copy "
+            "sorted",
+            "give the TorchOptimizer groups of keys in PyTorch's order, e.g. "
+            "[[name for name, _ in module.named_parameters()]]",
+        )  # fmt: skip
 
 
 def _present_options(optimizer: TorchOptimizer, done: int) -> list[dict[str, Any]]:

@@ -73,7 +73,9 @@ def _run(scheduler, steps=STEPS):
     rates, momenta = [], []
     for _ in range(steps):
         rates.append([group["lr"] for group in optimizer.param_groups])
-        momenta.append([group["betas"][0] if "betas" in group else group["momentum"] for group in optimizer.param_groups])
+        momenta.append(
+            [group["betas"][0] if "betas" in group else group["momentum"] for group in optimizer.param_groups]
+        )
         scheduler.step()
     return np.array(rates), np.array(momenta)
 
@@ -111,7 +113,9 @@ def test_an_advanced_state_is_that_of_pytorch(name, data):
     state = _copied(scheduler.state_dict())
     _run(scheduler, steps)
     rates = [scheduler_rate(state, group, index) for index, group in enumerate(groups)]
-    _assert_same_state(advanced(state, begin + steps, rates), scheduler.state_dict(), rates_too=name != "ChainedScheduler")
+    _assert_same_state(
+        advanced(state, begin + steps, rates), scheduler.state_dict(), rates_too=name != "ChainedScheduler"
+    )
 
 
 def test_the_state_survives_the_file(tmp_path):
@@ -130,12 +134,13 @@ def test_the_state_survives_the_file(tmp_path):
     [
         (
             lambda o: schedulers.LambdaLR(o, lambda step: 0.9**step),
-            "the scheduler is LambdaLR or MultiplicativeLR, which cannot be taken over: its function is not in the file;",
+            "the scheduler is LambdaLR or MultiplicativeLR, which cannot be taken over: its function is not in the "
+            "file;",
         ),
         (
             lambda o: schedulers.ReduceLROnPlateau(o),
-            "the scheduler is ReduceLROnPlateau, which cannot be taken over: its rates follow a metric and not the count "
-            "of steps;",
+            "the scheduler is ReduceLROnPlateau, which cannot be taken over: its rates follow a metric and not the "
+            "count of steps;",
         ),
         (
             lambda o: schedulers.CyclicLR(o, 0.1, 0.2),
