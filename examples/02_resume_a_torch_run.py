@@ -21,7 +21,7 @@ def torch_program():
     """A training program in PyTorch: AdamW without decay of the biases, and one cycle of the learning rate."""
     torch.manual_seed(0)
     net = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 8, 3, dilation=2), torch.nn.BatchNorm2d(8), torch.nn.ReLU(),
+        torch.nn.Conv2d(3, 8, 3, dilation=2, bias=False), torch.nn.BatchNorm2d(8), torch.nn.ReLU(),
         torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(8, 1),
     )  # fmt: skip
     named = dict(net.named_parameters())
@@ -76,4 +76,4 @@ for part, key in zip(returned, ("model", "optimizer", "scheduler"), strict=True)
 torch_steps(*returned, range(20, 30))
 torch_steps(net, optimizer, scheduler, range(10, 30))
 pairs = zip(returned[0].parameters(), net.parameters(), strict=True)
-print("greatest difference of a parameter:", max(float((one - other).abs().max()) for one, other in pairs))
+print("greatest difference of a parameter:", max(float((one - other).detach().abs().max()) for one, other in pairs))

@@ -58,13 +58,9 @@ def read_optimizer(
         DilaxError: There is none, or it has no equal in JAX.
         MismatchError: Its parameters are not the model's, or cannot be told.
     """
-    found, scheduler = _only(root, "optimizer"), _only(root, "scheduler")
-    if found is None:
-        raise DilaxError(
-            "resume_torch: there is no optimizer in the checkpoint; save optimizer.state_dict() beside the model, "
-            "or use interop.load for the model alone."
-        )
+    found, scheduler = _optimizer(root), _only(root, "scheduler")
     saved = _at(root, found.place)
+    _check_form(saved)
     options = [{name: value for name, value in group.items() if name != "params"} for group in saved["param_groups"]]
     known = TorchOptimizer(
         _kind(found.kind, kind, options),
@@ -91,6 +87,25 @@ def read_optimizer(
         {key: _count(saved["state"].get(index, {})) for index, key in keys.items()},
         tuple(one.place[0] for one in (found, scheduler) if one is not None and one.place),
     )
+
+
+def _optimizer(root: Any) -> OptimizerState:
+    found = _only(root, "optimizer")
+    if found is None:
+        raise DilaxError(
+            "resume_torch: there is no optimizer in the checkpoint; save optimizer.state_dict() beside the model, "
+            "or use interop.load for the model alone."
+        )
+    return found
+
+
+def _check_form(saved: Mapping[str, Any]) -> None:
+    state, groups = saved["state"], saved["param_groups"]
+    whole = all(isinstance(kept, Mapping) for kept in state.values())
+    if not whole or not all(isinstance(group["params"], list | tuple) for group in groups):
+        raise DilaxError(
+            "resume_torch: the optimizer's state is not of PyTorch's form; pass what optimizer.state_dict() gave."
+        )
 
 
 def _only(root: Any, what: str) -> OptimizerState | None:

@@ -199,7 +199,8 @@ def _report(saved: Saved, loaded: LoadReport, done: int) -> ResumeReport:
     about = "no scheduler: the learning rates are constant"
     if optimizer.scheduler is not None:
         moved = scheduler_count(optimizer.scheduler)
-        about = f"{scheduler_kind(optimizer.scheduler)}, moved {moved} times, every {optimizer.steps_per_epoch} steps"
+        every = "step" if optimizer.steps_per_epoch == 1 else f"{optimizer.steps_per_epoch} steps"
+        about = f"{scheduler_kind(optimizer.scheduler)}, moved {moved} times, once every {every}"
     return ResumeReport(
         replace(loaded, unused=tuple(key for key in loaded.unused if key not in (*saved.places, "epoch"))),
         f"{optimizer.kind}, {groups} of {len(saved.counts)} parameters, {done} steps, learning rate {rates}",

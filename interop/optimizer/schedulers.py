@@ -54,8 +54,7 @@ def scheduler_rate(state: State, group: State, index: int, base: float | None = 
 
 def scheduler_momentum(state: State, group: State) -> Rate | None:
     """The momentum, or Adam's first coefficient, that OneCycleLR gives a group; None where nothing changes it."""
-    inside = [inner for inner in state.get("_schedulers", ()) if inner.get("cycle_momentum")]
-    if inside:
+    if "_schedulers" in state and any(inner.get("cycle_momentum") for inner in _inner(state)):
         raise DilaxError(
             "interop: a OneCycleLR with cycle_momentum inside another scheduler cannot be taken over; "
             "pass the checkpoint without its scheduler."
@@ -70,7 +69,7 @@ def advanced(state: State, count: int, rates: Sequence[Rate]) -> dict[str, Any]:
     new = dict(state)
     kind = scheduler_kind(state)
     if kind == "MultiStepLR":
-        new["milestones"] = Counter(dict(state["milestones"]))
+        new["milestones"] = Counter(state["milestones"])
     if kind == "CosineAnnealingWarmRestarts":
         new["T_cur"], new["T_i"] = map(int, _cycle(state, count))
     if kind in ("SequentialLR", "ChainedScheduler"):
@@ -95,12 +94,12 @@ def _shifted(rate: Rate, start: int) -> Rate:
 
 
 def _step(state: State, group: State, index: int, base: float) -> Rate:
-    gamma, size = _number(state, "gamma"), int(_number(state, "step_size"))
+    gamma, size = _number(state, "gamma"), _count(state, "step_size")
     return lambda count: base * gamma ** (count // size)
 
 
 def _multi_step(state: State, group: State, index: int, base: float) -> Rate:
-    gamma, milestones = _number(state, "gamma"), _need(state, "milestones")
+    gamma, milestones = _number(state, "gamma"), Counter(_need(state, "milestones"))
     return lambda count: base * gamma ** sum(times * (count >= at) for at, times in milestones.items())
 
 
@@ -126,7 +125,7 @@ def _polynomial(state: State, group: State, index: int, base: float) -> Rate:
 
 
 def _cosine(state: State, group: State, index: int, base: float) -> Rate:
-    period, least = _number(state, "T_max"), _number(state, "eta_min")
+    period, least = _number(state, "T_max", least=1), _number(state, "eta_min")
     return lambda count: least + (base - least) * (1 + _numpy(count).cos(math.pi * count / period)) / 2
 
 
@@ -142,7 +141,7 @@ def _warm_restarts(state: State, group: State, index: int, base: float) -> Rate:
 
 def _cycle(state: State, count: Any) -> tuple[Any, Any]:
     """Steps done in the present cycle, and its length; each is ``T_mult`` times as long as the one before."""
-    length, times = int(_number(state, "T_0")), int(_number(state, "T_mult"))
+    length, times = _count(state, "T_0"), _count(state, "T_mult")
     if times == 1:
         return count % length, length
     starts, lengths = [0], [length]
@@ -161,7 +160,7 @@ def _one_cycle(state: State, group: State, index: int, base: float) -> Rate:
 def _phases(state: State, group: State, start_key: str, end_key: str) -> Rate:
     """Values of OneCycleLR; after its last step, where PyTorch raises an error, the value stays."""
     linear = _need(state, "_anneal_func_type") == "linear"
-    last = int(_number(state, "total_steps"))
+    last = _count(state, "total_steps")
     begin, phases = 0.0, []
     for phase in _need(state, "_schedule_phases"):
         end = _number(phase, "end_step")
@@ -183,7 +182,7 @@ def _phases(state: State, group: State, start_key: str, end_key: str) -> Rate:
 
 
 def _sequential(state: State, group: State, index: int, base: float) -> Rate:
-    milestones, schedulers = _need(state, "_milestones"), _need(state, "_schedulers")
+    milestones, schedulers = _need(state, "_milestones"), _inner(state)
     if any("_schedulers" in inner for inner in schedulers):
         raise DilaxError(
             "interop: a SequentialLR of schedulers that hold schedulers cannot be taken over; "
@@ -202,7 +201,7 @@ def _sequential(state: State, group: State, index: int, base: float) -> Rate:
 
 
 def _chained(state: State, group: State, index: int, base: float) -> Rate:
-    schedulers = _need(state, "_schedulers")
+    schedulers = _inner(state)
     kinds = [scheduler_kind(inner) for inner in schedulers]
     others = [kind for kind in kinds if kind not in _FACTORS]
     if others:
@@ -246,18 +245,31 @@ def _need(state: State, key: str) -> Any:
     return state[key]
 
 
-def _number(state: State, key: str, default: Any = None) -> float:
-    value = number(state[key] if key in state else default if default is not None else _need(state, key))
-    if value is None:
-        raise DilaxError(f"interop: the scheduler's {key!r} is no number; pass the checkpoint without its scheduler.")
+def _number(state: State, key: str, default: Any = None, *, least: float = -math.inf) -> float:
+    given = state[key] if key in state else default if default is not None else _need(state, key)
+    value = number(given)
+    if value is None or not least <= value < math.inf:
+        raise DilaxError(
+            f"interop: the scheduler's {key!r} is {given!r} and no number that it can have; "
+            "pass the checkpoint without its scheduler."
+        )
     return value
 
 
+def _count(state: State, key: str) -> int:
+    return int(_number(state, key, least=1))
+
+
 def _total(state: State) -> float:
-    total = _number(state, "total_iters")
-    if total < 1:
+    """Length of a change of the rates; of 0, PyTorch's own forms of the rates contradict each other."""
+    return _number(state, "total_iters", least=1)
+
+
+def _inner(state: State) -> list[State]:
+    """The schedulers inside one."""
+    found = _need(state, "_schedulers")
+    if not isinstance(found, list) or not found or not all(isinstance(inner, Mapping) for inner in found):
         raise DilaxError(
-            f"interop: the scheduler's total_iters={total} is below 1, where PyTorch's rates contradict each other; "
-            "pass the checkpoint without its scheduler."
+            "interop: what the scheduler holds are no schedulers; pass the checkpoint without its scheduler."
         )
-    return total
+    return found

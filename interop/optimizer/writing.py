@@ -92,7 +92,7 @@ def _optimizer_state(optimizer: TorchOptimizer, moments: Moments, model: nnx.Mod
             kept = {name: arrays[name][key] for name in needed if key in arrays.get(name, {})}
             problems += [f"{key}: no {name}" for name in needed if name not in kept]
             begun = optimizer.kind == "Adagrad" or not counts_steps(optimizer.kind, options) or counts[key] > 0
-            if moments.late and kept:
+            if moments.late and "momentum_buffer" in kept:  # optax's velocity has sign and rate in it
                 kept["momentum_buffer"] = kept["momentum_buffer"] / -options["lr"]
             if optimizer.kind != "SGD":
                 kept["step"] = np.asarray(counts[key], np.float32)

@@ -94,6 +94,22 @@ def test_a_state_that_contradicts_itself():
     )
 
 
+def test_what_is_no_state_of_pytorchs():
+    broken = TorchRun(_adam).go_on(1).checkpoint()
+    broken["optimizer"]["state"][0] = 3
+    assert _refused(broken) == (
+        "resume_torch: the optimizer's state is not of PyTorch's form; pass what optimizer.state_dict() gave."
+    )
+    for wrong in ({"T_0": 2, "T_mult": 0, "eta_min": 0.0}, {"T_0": [], "T_mult": 2, "eta_min": 0.0}):
+        scheduler = {**wrong, "last_epoch": 1, "_step_count": 2, "base_lrs": [0.1]}
+        checkpoint = {**TorchRun(_adam).go_on(1).checkpoint(), "scheduler": scheduler}
+        name = "T_mult" if wrong["T_mult"] == 0 else "T_0"
+        assert _refused(checkpoint, steps_per_epoch=1) == (
+            f"interop: the scheduler's {name!r} is {wrong[name]!r} and no number that it can have; "
+            "pass the checkpoint without its scheduler."
+        )
+
+
 def test_the_steps_of_a_scheduler():
     run = TorchRun(_adam, lambda o: schedulers.StepLR(o, 2), every=3).go_on(9)
     assert _refused(run.checkpoint(), ArgumentError) == (
@@ -144,7 +160,7 @@ def test_the_report(tmp_path):
     assert str(resumed.report) == (
         "9 arrays, 124 numbers, from the state_dict in 'model'\nnot used: best\n"
         "SGD, 1 group of 6 parameters, 4 steps, learning rate 0.1\n"
-        "StepLR, moved 2 times, every 2 steps\n"
+        "StepLR, moved 2 times, once every 2 steps\n"
         "options without a meaning to SGD, kept: lr_scale"
     )
     np.testing.assert_allclose([resumed.schedules[0](step) for step in (4, 7, 8)], [0.1, 0.1, 0.01])
