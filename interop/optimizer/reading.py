@@ -65,9 +65,9 @@ def read_optimizer(
     known = TorchOptimizer(
         _kind(found.kind, kind, options),
         [{name: value for name, value in group.items() if name != "param_names"} for group in options],
-        [()] * len(options),  # named below
-        None if scheduler is None else _at(root, scheduler.place),
-        _steps_per_epoch(scheduler, steps_per_epoch),
+        groups=[()] * len(options),  # named below
+        scheduler=None if scheduler is None else _at(root, scheduler.place),
+        steps_per_epoch=_steps_per_epoch(scheduler, steps_per_epoch),
     )
     state = {index: _arrays(kept, known.kind) for index, kept in saved["state"].items()}
     numbers = [list(group["params"]) for group in saved["param_groups"]]

@@ -1,7 +1,7 @@
 """What PyTorch says of an optimizer: its class, its options, which parameters it trains, the scheduler beside it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from dilax.errors import ArgumentError, nearest
@@ -49,6 +49,7 @@ class TorchOptimizer:
 
     kind: str
     options: Sequence[Mapping[str, Any]]
+    _: KW_ONLY
     groups: Sequence[Sequence[str]] | None = None
     scheduler: Mapping[str, Any] | None = None
     steps_per_epoch: int = 1

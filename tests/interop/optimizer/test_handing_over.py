@@ -68,7 +68,7 @@ def test_a_partition_of_optax(tmp_path):
     options = [{"lr": 0.01, "weight_decay": 0.2}, {"lr": 0.02, "weight_decay": 0.0}]
     model = flax_net()
     ours = FlaxRun(model, optimizer, optimizer.init(model_arrays(model, nnx.Param)), 0).go_on(5)
-    described = interop.TorchOptimizer("AdamW", options, groups)
+    described = interop.TorchOptimizer("AdamW", options, groups=groups)
     interop.save_torch_checkpoint(tmp_path / "run.pth", model, ours.state, optimizer=described)
 
     def make(module):
@@ -145,7 +145,7 @@ def test_an_order_that_the_model_lost_is_asked_for(tmp_path):
     )
     run = TorchRun(lambda module: torch.optim.Adam(module.parameters(), lr=0.1))
     names = [name for name, _ in run.module.named_parameters()]
-    described = interop.TorchOptimizer("Adam", [{"lr": 0.1}], [names])
+    described = interop.TorchOptimizer("Adam", [{"lr": 0.1}], groups=[names])
     interop.save_torch_checkpoint(tmp_path / "a.pth", model, state, optimizer=described)
     run.load(tmp_path / "a.pth", 0).go_on(1)
 
@@ -153,7 +153,7 @@ def test_an_order_that_the_model_lost_is_asked_for(tmp_path):
 def test_a_state_of_another_optimizer_is_refused(tmp_path):
     model = flax_net()
     state = optax.sgd(0.1, momentum=0.9).init(model_arrays(model, nnx.Param))
-    described = interop.TorchOptimizer("AdamW", [{}], [["head.*"]])
+    described = interop.TorchOptimizer("AdamW", [{}], groups=[["head.*"]])
     with pytest.raises(DilaxError) as raised:
         interop.save_torch_checkpoint(tmp_path / "a.pth", model, state, optimizer=described, step=3)
     assert str(raised.value) == (
@@ -162,6 +162,16 @@ def test_a_state_of_another_optimizer_is_refused(tmp_path):
         "  head.weight: no exp_avg\n  head.weight: no exp_avg_sq\n  head.bias: no exp_avg\n  head.bias: no exp_avg_sq"
     )
     assert not (tmp_path / "a.pth").exists()
+
+
+def test_the_other_maxima_of_optax_are_refused(tmp_path):
+    """optax keeps the maximum of corrected moments, from which PyTorch's cannot be told."""
+    model = flax_net()
+    state = optax.amsgrad(0.1).init(model_arrays(model, nnx.Param))
+    described = interop.TorchOptimizer("Adam", [{"amsgrad": True}], groups=[["head.bias"]])
+    with pytest.raises(DilaxError) as raised:
+        interop.save_torch_checkpoint(tmp_path / "a.pth", model, state, optimizer=described)
+    assert str(raised.value).splitlines()[1:] == ["  head.bias: no max_exp_avg_sq"]
 
 
 def test_steps_that_nobody_counted_are_asked_for(tmp_path):

@@ -10,7 +10,7 @@ from torch.optim import lr_scheduler as schedulers
 
 import interop
 from dilax.errors import DilaxError
-from interop.files.optimizers import scheduler_kind
+from interop.files.optimizers import find_optimizers, scheduler_kind
 from interop.optimizer.schedulers import advanced, scheduler_momentum, scheduler_rate
 
 STEPS = 300
@@ -124,7 +124,10 @@ def test_the_state_survives_the_file(tmp_path):
         optimizer, [schedulers.MultiStepLR(optimizer, [2, 2, 5]), schedulers.ExponentialLR(optimizer, 0.9)], [7]
     )
     torch.save({"scheduler": scheduler.state_dict()}, tmp_path / "s.pth")
-    rate = scheduler_rate(interop.read(tmp_path / "s.pth")["scheduler"], {}, 1)
+    checkpoint = interop.read(tmp_path / "s.pth")
+    described = find_optimizers(checkpoint.root)
+    assert [(one.kind, one.step) for one in described] == [("SequentialLR", 0)]  # those inside are no others
+    rate = scheduler_rate(checkpoint["scheduler"], {}, 1)
     expected, _ = _run(scheduler, 20)
     np.testing.assert_allclose([rate(step) for step in range(20)], expected[:, 1], rtol=1e-14)
 
