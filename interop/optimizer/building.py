@@ -80,8 +80,8 @@ def scheduled_rates(optimizer: TorchOptimizer) -> list[Rate]:
     scheduler = optimizer.scheduler
     if scheduler is None:
         return [functools.partial(_constant, float(number(group["lr"]) or 0.0)) for group in optimizer.options]
-    bases = scheduler.get("base_lrs", optimizer.options)
-    if len(bases) != len(optimizer.options):
+    bases = scheduler.get("base_lrs")
+    if isinstance(bases, Sequence) and len(bases) != len(optimizer.options):
         raise DilaxError(
             f"interop: the scheduler has rates of {len(bases)} groups, the optimizer has {len(optimizer.options)}; "
             "pass a scheduler and an optimizer that belong together."

@@ -25,7 +25,7 @@ class Saved:
     Attributes:
         optimizer: In PyTorch's words, with its groups named.
         moments: Arrays by PyTorch's name of the moment, then by key.
-        counts: Steps done, by key; 0 for a parameter without state. for SGD, 1 where there is a velocity.
+        counts: Steps done, by key; 0 for a parameter without state, and 1 where SGD has a velocity.
         places: Keys of the checkpoint that were used.
     """
 

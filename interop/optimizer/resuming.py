@@ -187,7 +187,7 @@ def _report(saved: Saved, loaded: LoadReport, done: int) -> ResumeReport:
     optimizer, notes = saved.optimizer, []
     kept = {key for arrays in saved.moments.values() for key in arrays}
     bare = [key for key in saved.counts if key not in kept]
-    if bare and any(kept):
+    if bare and kept:
         notes.append(
             f"no state of {', '.join(bare)}: PyTorch never had their gradients, and their moments begin at zero; "
             "if they are to stay as they are, stop their gradients and mind the weight decay"

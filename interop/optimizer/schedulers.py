@@ -99,7 +99,7 @@ def _step(state: State, group: State, index: int, base: float) -> Rate:
 
 
 def _multi_step(state: State, group: State, index: int, base: float) -> Rate:
-    gamma, milestones = _number(state, "gamma"), Counter(_need(state, "milestones"))
+    gamma, milestones = _number(state, "gamma"), _milestones(state, "milestones")
     return lambda count: base * gamma ** sum(times * (count >= at) for at, times in milestones.items())
 
 
@@ -182,10 +182,11 @@ def _phases(state: State, group: State, start_key: str, end_key: str) -> Rate:
 
 
 def _sequential(state: State, group: State, index: int, base: float) -> Rate:
-    milestones, schedulers = _need(state, "_milestones"), _inner(state)
-    if any("_schedulers" in inner for inner in schedulers):
+    milestones, schedulers = list(_milestones(state, "_milestones").elements()), _inner(state)
+    if len(milestones) != len(schedulers) - 1 or any("_schedulers" in inner for inner in schedulers):
         raise DilaxError(
-            "interop: a SequentialLR of schedulers that hold schedulers cannot be taken over; "
+            "interop: a SequentialLR of schedulers that hold schedulers, or without a milestone between two, cannot be taken "
+            "over; "
             "pass the checkpoint without its scheduler."
         )
     rates = [scheduler_rate(inner, group, index) for inner in schedulers]
@@ -258,6 +259,22 @@ def _number(state: State, key: str, default: Any = None, *, least: float = -math
 
 def _count(state: State, key: str) -> int:
     return int(_number(state, key, least=1))
+
+
+def _milestones(state: State, key: str) -> Counter[int]:
+    """Counts of a scheduler's steps, and how often each is listed."""
+    given = _need(state, key)
+    try:
+        found = Counter(given)
+        whole = all(type(at) is int and type(times) is int for at, times in found.items())
+    except TypeError:
+        whole = False
+    if not whole:
+        raise DilaxError(
+            f"interop: the scheduler's {key!r} is {given!r} and no list of steps; "
+            "pass the checkpoint without its scheduler."
+        )
+    return found
 
 
 def _total(state: State) -> float:

@@ -110,6 +110,14 @@ def test_what_is_no_state_of_pytorchs():
         )
 
 
+def test_milestones_that_are_none():
+    scheduler = {"milestones": {"a": 1}, "gamma": 0.1, "last_epoch": 1, "_step_count": 2, "base_lrs": [0.1]}
+    assert _refused({**TorchRun(_adam).go_on(1).checkpoint(), "scheduler": scheduler}, steps_per_epoch=1) == (
+        "interop: the scheduler's 'milestones' is {'a': 1} and no list of steps; "
+        "pass the checkpoint without its scheduler."
+    )
+
+
 def test_the_steps_of_a_scheduler():
     run = TorchRun(_adam, lambda o: schedulers.StepLR(o, 2), every=3).go_on(9)
     assert _refused(run.checkpoint(), ArgumentError) == (
