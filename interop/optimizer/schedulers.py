@@ -185,8 +185,8 @@ def _sequential(state: State, group: State, index: int, base: float) -> Rate:
     milestones, schedulers = list(_milestones(state, "_milestones").elements()), _inner(state)
     if len(milestones) != len(schedulers) - 1 or any("_schedulers" in inner for inner in schedulers):
         raise DilaxError(
-            "interop: a SequentialLR of schedulers that hold schedulers, or without a milestone between two, cannot be taken "
-            "over; "
+            "interop: a SequentialLR of schedulers that hold schedulers, or without a milestone between two, cannot be "
+            "taken over; "
             "pass the checkpoint without its scheduler."
         )
     rates = [scheduler_rate(inner, group, index) for inner in schedulers]
