@@ -9,6 +9,14 @@ if TYPE_CHECKING:
     from .inference import infer_options
     from .linen import from_linen, to_linen
     from .loading import LoadReport, load
+    from .optimizer import (
+        ResumedTraining,
+        ResumeReport,
+        TorchOptimizer,
+        optax_from_torch,
+        resume_torch,
+        save_torch_checkpoint,
+    )
     from .saving import save, state_dict
     from .verification import VerifyReport, verify
 
@@ -19,13 +27,19 @@ _HOMES = {
     "LazyTensor": "files",
     "Limits": "files",
     "LoadReport": "loading",
+    "ResumeReport": "optimizer",
+    "ResumedTraining": "optimizer",
+    "TorchOptimizer": "optimizer",
     "VerifyReport": "verification",
     "from_linen": "linen",
     "from_torch": "building",
     "infer_options": "inference",
     "load": "loading",
+    "optax_from_torch": "optimizer",
     "read": "files",
+    "resume_torch": "optimizer",
     "save": "saving",
+    "save_torch_checkpoint": "optimizer",
     "state_dict": "saving",
     "to_linen": "linen",
     "verify": "verification",
@@ -37,13 +51,19 @@ __all__ = [
     "LazyTensor",
     "Limits",
     "LoadReport",
+    "ResumeReport",
+    "ResumedTraining",
+    "TorchOptimizer",
     "VerifyReport",
     "from_linen",
     "from_torch",
     "infer_options",
     "load",
+    "optax_from_torch",
     "read",
+    "resume_torch",
     "save",
+    "save_torch_checkpoint",
     "state_dict",
     "to_linen",
     "verify",

@@ -12,6 +12,7 @@ import pytest
         ("import dilax", {"torch", "interop", "jax"}),
         ("import dilax.ops, dilax.nn, dilax.models, dilax.train, dilax.data", {"torch", "interop"}),
         ("import interop; interop.load; interop.state_dict; interop.save", {"torch"}),
+        ("import interop; interop.resume_torch; interop.save_torch_checkpoint", {"torch"}),
         ("import interop; interop.read; interop.write", {"torch", "jax"}),
     ],
 )

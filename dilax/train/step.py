@@ -1,7 +1,7 @@
 """One training step and one prediction, compiled, on plain dictionaries of arrays."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import optax
 from flax import nnx
 from jaxtyping import Array, Float32, Int32
 
+from ..errors import ArgumentError
 from .arrays import Arrays, Skeleton, model_arrays
 from .losses import cross_entropy
 
@@ -39,19 +40,36 @@ class StepResult(NamedTuple):
     accuracy: Float32[Array, ""]
 
 
-TrainStep = Callable[
-    [TrainState, Float32[Array, "n d h w c"], Int32[Array, "n d h w"], float],
-    tuple[TrainState, StepResult],
-]
+class TrainStep(Protocol):
+    """A compiled step."""
+
+    def __call__(
+        self,
+        state: TrainState,
+        image: Float32[Array, "n d h w c"],
+        labels: Int32[Array, "n d h w"],
+        learning_rate: float | None = None,
+    ) -> tuple[TrainState, StepResult]:
+        """Do a step; the arrays of the state passed in are gone afterwards."""
+
+
 Predict = Callable[[Arrays, Float32[Array, "n d h w c"]], Int32[Array, "n d h w"]]
 
 
-def make_optimizer(weight_decay: float) -> optax.GradientTransformation:
-    """AdamW without its learning rate, which is an argument of the step instead.
+def make_optimizer(weight_decay: float) -> optax.GradientTransformationExtraArgs:
+    """AdamW that takes its learning rate as an extra argument of ``update``, ``learning_rate``.
 
-    So it is no part of the optimizer's state, and a resumed run can change it.
+    So the rate is no part of the optimizer's state, and a resumed run can change it.
     """
-    return optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(weight_decay))
+    direction = optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(weight_decay))
+
+    def update(grads: Any, state: Any, params: Any = None, *, learning_rate: Any, **_: Any) -> tuple[Any, Any]:
+        if learning_rate is None:
+            raise ArgumentError("step", "learning_rate", None, "is needed by this optimizer", "pass a number")
+        moves, state = direction.update(grads, state, params)
+        return jax.tree.map(lambda move: -learning_rate * move, moves), state
+
+    return optax.GradientTransformationExtraArgs(direction.init, update)
 
 
 def initial_state(model: nnx.Module, optimizer: optax.GradientTransformation) -> TrainState:
@@ -67,12 +85,14 @@ def make_train_step(model: nnx.Module, optimizer: optax.GradientTransformation) 
 
     Args:
         model: Maps (N, D, H, W, C) to logits (N, D, H, W, classes); put into training mode.
-        optimizer: Gives the direction; the step multiplies it by the learning rate.
+        optimizer: Any optax transformation; its updates carry sign and learning rate. One that takes
+            ``learning_rate`` as an extra argument, as that of :func:`make_optimizer` does, gets the step's.
 
     Returns:
-        ``step(state, image, labels, learning_rate) -> (state, StepResult)``. The state passed in is
-        donated: its arrays are gone afterwards.
+        ``step(state, image, labels, learning_rate) -> (state, StepResult)``, where the rate is for
+        optimizers that take one. The state passed in is donated: its arrays are gone afterwards.
     """
+    update = optax.with_extra_args_support(optimizer).update
     skeleton = Skeleton(_in_mode(model, training=True))
 
     def loss_of(
@@ -82,14 +102,13 @@ def make_train_step(model: nnx.Module, optimizer: optax.GradientTransformation) 
         logits = built(image)
         return cross_entropy(logits, labels), (model_arrays(built, nnx.Not(nnx.Param)), logits)
 
-    def step(state: TrainState, image: Array, labels: Array, learning_rate: Array) -> tuple[TrainState, StepResult]:
+    def step(
+        state: TrainState, image: Array, labels: Array, learning_rate: Array | None = None
+    ) -> tuple[TrainState, StepResult]:
         gradient = jax.value_and_grad(loss_of, has_aux=True)
         (loss, (variables, logits)), grads = gradient(state.parameters, state.variables, image, labels)
-        direction, moments = optimizer.update(grads, state.optimizer, state.parameters)
-        parameters = jax.tree.map(
-            lambda old, move: (old - learning_rate * move).astype(old.dtype),
-            state.parameters, direction,
-        )  # fmt: skip
+        updates, moments = update(grads, state.optimizer, state.parameters, learning_rate=learning_rate)
+        parameters = optax.apply_updates(state.parameters, updates)
         accuracy = jnp.mean((jnp.argmax(logits, axis=-1) == labels).astype(jnp.float32))
         return TrainState(parameters, variables, moments), StepResult(loss, accuracy)
 

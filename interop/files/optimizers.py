@@ -38,7 +38,8 @@ _SCHEDULER_MARKS = (
     ("LinearLR", "end_factor"),
     ("ConstantLR", "factor"),
     ("ExponentialLR", "gamma"),
-    ("SequentialLR", "_schedulers"),
+    ("SequentialLR", "_milestones"),
+    ("ChainedScheduler", "_schedulers"),
 )
 _DEPTH = 4
 
@@ -80,18 +81,17 @@ def _containers(root: Any) -> Iterator[tuple[tuple[Any, ...], Mapping[Any, Any]]
         inside: list[tuple[Any, Any]] = list(enumerate(value)) if isinstance(value, list) else []
         if isinstance(value, Mapping):
             yield place, value
-            inside = list(value.items()) if "param_groups" not in value else []
+            inside = list(value.items()) if "param_groups" not in value and "_schedulers" not in value else []
         pending += [
             ((*place, key), element) for key, element in reversed(inside) if isinstance(element, Mapping | list)
         ]
 
 
 def _described(place: tuple[Any, ...], value: Mapping[Any, Any]) -> OptimizerState | None:
-    if "last_epoch" in value and ("_step_count" in value or "_last_lr" in value):
+    if _is_scheduler(value):
         rates = value.get("_last_lr")
-        numbers = tuple(map(_number, rates)) if isinstance(rates, list) else ()
-        kind = next((name for name, key in _SCHEDULER_MARKS if key in value), "a scheduler of an unknown kind")
-        return OptimizerState(place, kind, True, _count(value["last_epoch"]), _rates(numbers))
+        numbers = tuple(map(number, rates)) if isinstance(rates, list) else ()
+        return OptimizerState(place, scheduler_kind(value), True, scheduler_count(value), _rates(numbers))
     groups, state = value.get("param_groups"), value.get("state")
     if not isinstance(state, Mapping) or not isinstance(groups, list) or not groups:
         return None
@@ -103,8 +103,27 @@ def _described(place: tuple[Any, ...], value: Mapping[Any, Any]) -> OptimizerSta
     ]
     return OptimizerState(
         place, _kind(groups[0], kept), False, max(counts, default=None),
-        _rates(_number(group.get("lr")) for group in groups), len(kept),
+        _rates(number(group.get("lr")) for group in groups), len(kept),
     )  # fmt: skip
+
+
+def _is_scheduler(value: Mapping[Any, Any]) -> bool:
+    return ("_last_lr" in value and ("last_epoch" in value or "_schedulers" in value)) or (
+        "last_epoch" in value and "_step_count" in value
+    )
+
+
+def scheduler_kind(state: Mapping[Any, Any]) -> str:
+    """The class of a scheduler, from its state_dict."""
+    return next((name for name, key in _SCHEDULER_MARKS if key in state), "a scheduler of an unknown kind")
+
+
+def scheduler_count(state: Mapping[Any, Any]) -> int | None:
+    """How often a scheduler was stepped; one that chains others counts nothing itself, and they count alike."""
+    inner = state.get("_schedulers")
+    if "last_epoch" not in state and isinstance(inner, list) and inner and isinstance(inner[0], Mapping):
+        state = inner[0]
+    return _count(state.get("last_epoch"))
 
 
 def _kind(group: Mapping[Any, Any], kept: list[Mapping[Any, Any]]) -> str:
@@ -120,10 +139,10 @@ def _kind(group: Mapping[Any, Any], kept: list[Mapping[Any, Any]]) -> str:
 
 
 def _rates(numbers: Any) -> tuple[float, ...]:
-    return tuple(number for number in numbers if number is not None)
+    return tuple(rate for rate in numbers if rate is not None)
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
     """A plain number, or that of an array with one."""
     if isinstance(value, LazyTensor | np.ndarray) and value.size == 1 and value.dtype.kind in "iuf":
         return float(np.asarray(value).reshape(()).item())
@@ -131,5 +150,5 @@ def _number(value: Any) -> float | None:
 
 
 def _count(value: Any) -> int | None:
-    number = _number(value)
-    return int(number) if number is not None and abs(number) < 2**62 else None
+    count = number(value)
+    return int(count) if count is not None and abs(count) < 2**62 else None

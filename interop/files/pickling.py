@@ -1,7 +1,7 @@
 """Writes the pickle of a PyTorch checkpoint: protocol 2, only names that ``torch.load(weights_only=True)`` allows."""
 
 import struct
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -97,6 +97,8 @@ class Pickler:
                 self.call("collections", "OrderedDict", [], place)
                 self._pairs(value, place)
                 self._attributes(value, place)
+            case Counter():
+                self.call("collections", "Counter", [dict(value)], place)
             case Mapping():
                 self.emit(b"}")
                 self._pairs(value, place)

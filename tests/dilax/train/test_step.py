@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 from flax import nnx
 
+from dilax.errors import ArgumentError
 from dilax.train import initial_state, make_optimizer, make_predict, make_train_step
 from dilax.train.step import TrainState
 
@@ -66,6 +68,26 @@ def test_the_learning_rate_is_an_argument_and_not_a_compilation(tiny: Any) -> No
         unchanged = np.array_equal(state.parameters["first.kernel"], kept.parameters["first.kernel"])
         assert unchanged == (rate == 0)
     assert step._cache_size() == 1
+
+
+def test_any_optax_transformation_brings_its_own_rate(tiny: Any) -> None:
+    model, optimizer = tiny(), optax.sgd(optax.piecewise_constant_schedule(0.2, {1: 0.5}))
+    state = initial_state(model, optimizer)
+    step = make_train_step(model, optimizer)
+    for rate in (0.2, 0.1):
+        before = {k: np.asarray(v, np.float64) for k, v in state.parameters.items()}
+        gradients = _gradients(model, _copy(state), *_batch())
+        state, _ = step(state, *_batch())
+        for name, gradient in gradients.items():
+            np.testing.assert_allclose(state.parameters[name], before[name] - rate * gradient, rtol=1e-5, atol=1e-6)
+
+
+def test_the_optimizer_of_dilax_needs_a_rate() -> None:
+    optimizer = make_optimizer(0)
+    state = optimizer.init({"a": jnp.ones(2)})
+    with pytest.raises(ArgumentError) as raised:
+        optimizer.update({"a": jnp.ones(2)}, state, {"a": jnp.ones(2)}, learning_rate=None)
+    assert str(raised.value) == "step: learning_rate=None is needed by this optimizer; pass a number."
 
 
 def test_the_state_is_donated(tiny: Any) -> None:

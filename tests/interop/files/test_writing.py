@@ -3,7 +3,7 @@
 import os
 import re
 import tracemalloc
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 import jax.numpy as jnp
 import numpy as np
@@ -136,3 +136,11 @@ def test_errors_of_writing(tmp_path):
     with pytest.raises(DilaxError, match=r"^write: self contains itself; pass values without cycles\.$"):
         write(tmp_path / "x.pth", looped)
     assert os.listdir(tmp_path) == []
+
+
+def test_a_counter_stays_one(tmp_path):
+    """The milestones of a scheduler are one, and PyTorch asks it for its elements."""
+    write(tmp_path / "a.pth", {"milestones": Counter([3, 5, 5])})
+    returned = torch.load(tmp_path / "a.pth", weights_only=True)["milestones"]
+    assert type(returned) is Counter
+    assert sorted(returned.elements()) == [3, 5, 5]
