@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .alignment import Alignment, align
     from .building import from_torch
     from .files import Checkpoint, LazyTensor, Limits, read, write
     from .inference import infer_options
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
 # Names load on first use, so that PyTorch is imported only for verification. No module bears a
 # function's name: importing the module would put it in the function's place.
 _HOMES = {
+    "Alignment": "alignment",
     "Checkpoint": "files",
     "LazyTensor": "files",
     "Limits": "files",
     "LoadReport": "loading",
     "VerifyReport": "verification",
+    "align": "alignment",
     "from_torch": "building",
     "infer_options": "inference",
     "load": "loading",
@@ -30,11 +33,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Alignment",
     "Checkpoint",
     "LazyTensor",
     "Limits",
     "LoadReport",
     "VerifyReport",
+    "align",
     "from_torch",
     "infer_options",
     "load",

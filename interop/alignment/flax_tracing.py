@@ -1,0 +1,157 @@
+"""Trace a Flax model once, read off its jaxpr which layer feeds which, and run it with any numbers."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from flax.core.tracers import current_trace
+
+from ..rules import Entry, entries, modules
+from .graph import Graph
+from .jaxpr import Flow
+from .layers import Layer, flax_layers
+from .tracing import Array, Values, arrays_in, graph_of, size_of
+
+_SCOPE = re.compile(r"align:(\d+):")
+
+
+class FlaxTrace:
+    """A Flax model in float64 and evaluation mode, traced and compiled once.
+
+    Args:
+        model: The model; not changed.
+        inputs: Its arguments.
+
+    Attributes:
+        layers: Its layers in order of definition.
+        order: Their places in order of execution, those that did not run last.
+        graph: Which feeds which.
+        number_results: How many arrays the model returns.
+        copy: The model that is run.
+    """
+
+    def __init__(self, model: nnx.Module, inputs: Sequence[Array]) -> None:
+        with jax.enable_x64(True):
+            self.copy = _evaluated(model)
+            self._definition, state = nnx.split(self.copy)
+            self._leaves, self._tree = jax.tree.flatten(state)
+            self._inputs = [jnp.asarray(x) for x in inputs]
+            traced = jax.jit(self._traced).trace(self._leaves, self._inputs)
+            self._compiled = traced.lower().compile()
+        flow = Flow(lambda stack: _place(str(stack)))
+        # Arrays of a layer come from it too: the model may use them outside, as with an embedding and its transpose.
+        sources = [self._holders.get(i, set()) for i in range(len(self._leaves))]
+        sources += [{("input", i)} for i in range(len(inputs))]
+        feeding = flow.run(traced.jaxpr.jaxpr, sources)
+        shapes = [aval for aval in traced.jaxpr.out_avals]
+        results = list(zip(shapes, feeding, strict=True))[: self.number_results]
+        self.order = [*dict.fromkeys([*self._calls, *range(len(self.layers))])]
+        self.graph: Graph = graph_of(self.layers, self._sizes, flow.edges, results, len(inputs))
+
+    def filled(self, arrays: Mapping[str, Array]) -> list[Any]:
+        """The model's leaves with other numbers in some of them, by their keys here, in PyTorch's layout."""
+        leaves = list(self._leaves)
+        for key, array in arrays.items():
+            place, entry = self._entries[key]
+            leaves[place] = np.asarray(entry.rule.layout.to_flax(array), leaves[place].dtype, order="C")
+        return leaves
+
+    def run(self, leaves: list[Any]) -> Values:
+        """Run the model with other leaves."""
+        with jax.enable_x64(True):
+            results, calls = self._compiled(leaves, self._inputs)
+        found: dict[int, list[Array]] = {}
+        for place, output in zip(self._calls, calls, strict=True):
+            found.setdefault(place, []).append(np.asarray(output))
+        return Values([np.asarray(result) for result in results], found)
+
+    def run_model(self, model: nnx.Module) -> Values:
+        """Run with the numbers of a model like ``copy``."""
+        return self.run(jax.tree.leaves(nnx.split(model)[1]))
+
+    def _traced(self, leaves: list[Any], inputs: list[Any]) -> tuple[list[Any], list[Any]]:
+        model = nnx.merge(self._definition, jax.tree.unflatten(self._tree, leaves))
+        self.layers, places = flax_layers(model)
+        numbered = {id(leaf): place for place, leaf in enumerate(leaves)}
+        self._entries: dict[str, tuple[int, Entry]] = {
+            entry.key: (numbered[id(entry.variable.get_value())], entry) for entry in entries(model)
+        }
+        self._holders = _holders(self.layers, {key: place for key, (place, _) in self._entries.items()})
+        self._calls: list[int] = []
+        self._sizes: dict[int, set[tuple[int, int]]] = {}
+        outputs: list[Any] = []
+        outside = current_trace()
+
+        def called(place: int, given: Any, output: Any) -> None:
+            self._sizes.setdefault(place, set()).add((size_of(given), size_of(output)))
+            if current_trace() == outside:  # values of inner traces cannot leave them
+                self._calls.append(place)
+                outputs.append(next(arrays_in(output)))
+
+        with _watched(model, places, called):
+            results = list(arrays_in(model(*inputs)))
+        self.number_results = len(results)
+        return results, outputs
+
+
+def _place(stack: str) -> int | None:
+    found = _SCOPE.search(stack)
+    return int(found[1]) if found else None
+
+
+def _evaluated(model: nnx.Module) -> nnx.Module:
+    """A copy in evaluation mode with its floating arrays in float64."""
+    definition, state = nnx.split(model)
+    wide = jax.tree.map(lambda x: x.astype(jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x, state)
+    result = nnx.merge(definition, wide)
+    result.eval()
+    return result
+
+
+def _holders(layers: Sequence[Layer], numbered: Mapping[str, int]) -> dict[int, set[Any]]:
+    """The layers that hold each leaf."""
+    found: dict[int, set[Any]] = {}
+    for place, layer in enumerate(layers):
+        for name in layer.names:
+            for key in layer.keys(name):
+                found.setdefault(numbered[key], set()).add(place)
+    return found
+
+
+@contextmanager
+def _watched(
+    model: nnx.Module, places: Mapping[int, int], called: Callable[[int, Any, Any], None]
+) -> Iterator[None]:
+    """Within, a layer's operations bear its place in their name stack, and its calls are reported."""
+    types = {type(module) for _, module in modules(model) if id(module) in places}
+    originals = {kind: kind.__call__ for kind in types}
+    own = {kind for kind in types if "__call__" in vars(kind)}
+
+    def watch(original: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(original)
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if id(self) not in places:
+                return original(self, *args, **kwargs)
+            with jax.named_scope(f"align:{places[id(self)]}:"):
+                output = original(self, *args, **kwargs)
+            called(places[id(self)], [args, kwargs], output)
+            return output
+
+        return call
+
+    for kind, original in originals.items():
+        kind.__call__ = watch(original)
+    try:
+        yield
+    finally:
+        for kind, original in originals.items():
+            if kind in own:
+                kind.__call__ = original
+            else:
+                del kind.__call__

@@ -1,0 +1,108 @@
+"""What is said when two models cannot be aligned."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+
+from dilax.errors import MismatchError
+
+from .flax_tracing import FlaxTrace
+from .graph import Node
+from .layers import Layer
+from .search import Search
+from .torch_tracing import TorchTrace
+
+
+def check_layers(theirs: TorchTrace, ours: FlaxTrace) -> None:
+    """Raise a MismatchError unless both models have equally many layers of each type and shapes."""
+    left, right = _in_order(theirs), _in_order(ours)
+    match = SequenceMatcher(None, [layer.label for layer in left], [layer.label for layer in right], autojunk=False)
+    changes = [change for change in match.get_opcodes() if change[0] != "equal"]
+    only_left = [layer for _, start, end, _, _ in changes for layer in left[start:end]]
+    only_right = [layer for _, _, _, start, end in changes for layer in right[start:end]]
+    # What both have, in another order, is no difference.
+    problems = [f"only in PyTorch: {layer}" for layer in _beyond(only_left, only_right)]
+    problems += [f"only in Flax: {layer}" for layer in _beyond(only_right, only_left)]
+    if problems:
+        raise MismatchError(
+            "align", f"{len(problems)} layers have no counterpart of the same type and shapes", problems,
+            "build the Flax model with the PyTorch module's layers and options",
+        )  # fmt: skip
+    if len(theirs.values.results) != ours.number_results:
+        raise MismatchError(
+            "align", "the models return different numbers of arrays",
+            [f"PyTorch: {len(theirs.values.results)}", f"Flax: {ours.number_results}"], "let both return the same",
+        )  # fmt: skip
+
+
+def check_names(theirs: TorchTrace, ours: FlaxTrace, table: dict[Node, Node]) -> None:
+    """Raise a MismatchError where a shared layer has more names on one side."""
+    pairs = [(theirs.layers[one], ours.layers[other]) for one, other in _layers(table)]
+    problems = [f"{one} is {other}" for one, other in pairs if len(one.names) != len(other.names)]
+    if problems:
+        raise MismatchError(
+            "align", f"{len(problems)} shared layers have more names on one side, so that no renaming pairs their keys",
+            problems, "hold each in the Flax model under as many names as in PyTorch",
+        )  # fmt: skip
+
+
+def no_table(search: Search, theirs: TorchTrace, ours: FlaxTrace, *, alike: bool) -> MismatchError:
+    """The error of models whose layers are alike and whose numbers are not."""
+    assert search.failure is not None
+    one, other = search.failure
+    if isinstance(one, int) and isinstance(other, int):
+        first = "the first outputs that differ, of the table that comes furthest"
+        lines = [f"PyTorch: {theirs.layers[one]}", f"Flax: {ours.layers[other]}"]
+    else:
+        first = "of the table that comes furthest every layer agrees, and the result differs"
+        lines = ["PyTorch: the result", "Flax: the result"]
+    sources = (_sources(theirs, one), _sources(ours, other))
+    lines = [f"{line}, fed by {source}" for line, source in zip(lines, sources, strict=True)]
+    flow = "" if alike else ", and the data flows differ"
+    return MismatchError(
+        "align", f"the layers agree in types and shapes, but no table gives PyTorch's outputs{flow}; below is {first}",
+        lines, "compare the options of these layers, and what is computed between them",
+    )  # fmt: skip
+
+
+def ambiguity(solutions: Sequence[dict[Node, Node]], theirs: TorchTrace, ours: FlaxTrace) -> MismatchError:
+    """The error of layers that could be exchanged."""
+    lines, example = [], ""
+    for place in theirs.order:
+        candidates = [ours.layers[other].names[0] for other in dict.fromkeys(table[place] for table in solutions)
+                      if isinstance(other, int)]  # fmt: skip
+        if len(candidates) > 1:
+            lines.append(f"{theirs.layers[place]}: {' or '.join(candidates)}")
+            example = example or f"known={{{theirs.layers[place].names[0]!r}: {candidates[0]!r}}}"
+    return MismatchError(
+        "align", f"{len(lines)} layers could be exchanged without a change of any output, so that nothing tells which "
+        "is which", lines, f"say it for some of them, e.g. {example}",
+    )  # fmt: skip
+
+
+def _in_order(trace: TorchTrace | FlaxTrace) -> list[Layer]:
+    return [trace.layers[place] for place in trace.order]
+
+
+def _layers(table: dict[Node, Node]) -> Iterator[tuple[int, int]]:
+    for one, other in table.items():
+        if isinstance(one, int) and isinstance(other, int):
+            yield one, other
+
+
+def _beyond(layers: list[Layer], others: list[Layer]) -> list[Layer]:
+    """The layers that ``others`` has none left for."""
+    left = Counter(layer.label for layer in others)
+    found = []
+    for layer in layers:
+        left[layer.label] -= 1
+        if left[layer.label] < 0:
+            found.append(layer)
+    return found
+
+
+def _sources(trace: TorchTrace | FlaxTrace, node: Node) -> str:
+    feeding = trace.graph.predecessors[node]
+    names = [trace.layers[place].names[0] or "the model" for place in trace.order if place in feeding]
+    names += [f"{one[0]} {one[1]}" for one in sorted(other for other in feeding if not isinstance(other, int))]
+    return ", ".join(names) or "nothing"

@@ -1,0 +1,50 @@
+"""Copies of live PyTorch modules, and random numbers in them."""
+
+import copy
+from typing import TypeVar
+
+import torch
+
+Module = TypeVar("Module", bound=torch.nn.Module)
+
+
+def copied(module: Module) -> Module:
+    """A deep copy; also of a module whose hooks left a computed weight behind, which ``copy.deepcopy`` refuses."""
+    computed = {
+        id(value): value.detach().clone()
+        for child in module.modules()
+        for value in vars(child).values()
+        if isinstance(value, torch.Tensor) and not value.is_leaf
+    }
+    return copy.deepcopy(module, computed)
+
+
+def randomise(module: Module, seed: int = 0) -> Module:
+    """Put random parameters and statistics into a PyTorch module, so that no number is left at 0 or 1.
+
+    Each array keeps its size: noise as large as its spread is added, or of up to 0.3 where all its numbers are equal.
+
+    Args:
+        module: The module; changed in place.
+        seed: Of the random numbers; they depend on nothing else.
+
+    Returns:
+        ``module``. Variances (``running_var``) lie in [0.5, 2], counts of batches have grown by 3, and the singular
+        vectors of a spectral norm are as they were, of length 1.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    state = module.state_dict(keep_vars=True)
+    for name, array in state.items():
+        tensor = array.detach()
+        if f"{name[:-1]}u" in state:
+            continue
+        if name.endswith("running_var"):
+            drawn = torch.empty(tensor.shape, dtype=torch.float64).uniform_(0.5, 2, generator=generator)
+            tensor.copy_(drawn)
+        elif tensor.is_floating_point() and tensor.numel():
+            spread = tensor.double().std(correction=0).item() or 0.3
+            drawn = torch.empty(tensor.shape, dtype=torch.float64).uniform_(-spread, spread, generator=generator)
+            tensor.add_(drawn)
+        elif name.endswith("num_batches_tracked"):
+            tensor.add_(3)
+    return module
