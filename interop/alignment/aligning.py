@@ -15,7 +15,7 @@ from ..loading import load
 from ..torch_modules import copied, randomise
 from .comparing import layer_error, result_error
 from .flax_tracing import FlaxTrace
-from .graph import Node, Pair, coloured
+from .graph import Pair, coloured
 from .refusing import ambiguity, check_layers, check_names, no_table
 from .report import AlignedLayer, Alignment
 from .search import Search, renamed_keys
@@ -97,7 +97,9 @@ def _with_known(pair: Pair, theirs: TorchTrace, ours: FlaxTrace, known: Mapping[
             names = {one: place for place, layer in enumerate(trace.layers) for one in layer.names}
             if name not in names:
                 rule = f"names a layer with arrays that the {side} does not have: {name!r}{nearest(name, names)}"
-                raise ArgumentError("align", "known", dict(known), rule, "pass names of layers, as a refusal lists them")
+                raise ArgumentError(
+                    "align", "known", dict(known), rule, "pass names of layers, as a refusal lists them"
+                )
             places.append(names[name])
         one, other = places
         same = pair.colours[0][one] == pair.colours[1][other]
@@ -111,19 +113,17 @@ def _with_known(pair: Pair, theirs: TorchTrace, ours: FlaxTrace, known: Mapping[
     return pair
 
 
-def _proven(table: dict[Node, Node], theirs: TorchTrace, ours: FlaxTrace, numbers: Mapping[str, Array]) -> Alignment:
+def _proven(table: dict[int, int], theirs: TorchTrace, ours: FlaxTrace, numbers: Mapping[str, Array]) -> Alignment:
     """The table, once the Flax model was filled through it and gave PyTorch's outputs with the module's own numbers."""
     keys: dict[str, str] = {}
     for one, other in table.items():
-        if isinstance(one, int) and isinstance(other, int):
-            keys |= renamed_keys(theirs.layers[one], ours.layers[other])
+        keys |= renamed_keys(theirs.layers[one], ours.layers[other])
     with jax.enable_x64(True):
         load(ours.copy, {keys[key]: array for key, array in numbers.items()})
     values = ours.run_model(ours.copy)
     layers = []
     for place in theirs.order:
         layer, other = theirs.layers[place], table[place]
-        assert isinstance(other, int)
         error = layer_error(theirs.values.layers.get(place, []), values.layers.get(other, []))
         shapes = tuple(shape for _, shape in layer.arrays)
         layers += [

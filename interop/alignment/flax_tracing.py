@@ -37,19 +37,20 @@ class FlaxTrace:
     """
 
     def __init__(self, model: nnx.Module, inputs: Sequence[Array]) -> None:
+        self.layers: list[Layer] = flax_layers(model)[0]  # in the user's order, which copies do not keep
         with jax.enable_x64(True):
             self.copy = _evaluated(model)
             self._definition, state = nnx.split(self.copy)
             self._leaves, self._tree = jax.tree.flatten(state)
             self._inputs = [jnp.asarray(x) for x in inputs]
             traced = jax.jit(self._traced).trace(self._leaves, self._inputs)
-            self._compiled = traced.lower().compile()
+            self._compiled = traced.lower().compile({"xla_backend_optimization_level": 0})  # a few runs at most
         flow = Flow(lambda stack: _place(str(stack)))
         # Arrays of a layer come from it too: the model may use them outside, as with an embedding and its transpose.
         sources = [self._holders.get(i, set()) for i in range(len(self._leaves))]
         sources += [{("input", i)} for i in range(len(inputs))]
         feeding = flow.run(traced.jaxpr.jaxpr, sources)
-        shapes = [aval for aval in traced.jaxpr.out_avals]
+        shapes = list(traced.jaxpr.out_avals)
         results = list(zip(shapes, feeding, strict=True))[: self.number_results]
         self.order = [*dict.fromkeys([*self._calls, *range(len(self.layers))])]
         self.graph: Graph = graph_of(self.layers, self._sizes, flow.edges, results, len(inputs))
@@ -77,7 +78,9 @@ class FlaxTrace:
 
     def _traced(self, leaves: list[Any], inputs: list[Any]) -> tuple[list[Any], list[Any]]:
         model = nnx.merge(self._definition, jax.tree.unflatten(self._tree, leaves))
-        self.layers, places = flax_layers(model)
+        copies, found = flax_layers(model)
+        named = {name: place for place, layer in enumerate(self.layers) for name in layer.names}
+        places = {identity: named[copies[place].names[0]] for identity, place in found.items()}
         numbered = {id(leaf): place for place, leaf in enumerate(leaves)}
         self._entries: dict[str, tuple[int, Entry]] = {
             entry.key: (numbered[id(entry.variable.get_value())], entry) for entry in entries(model)
@@ -108,7 +111,7 @@ def _place(stack: str) -> int | None:
 def _evaluated(model: nnx.Module) -> nnx.Module:
     """A copy in evaluation mode with its floating arrays in float64."""
     definition, state = nnx.split(model)
-    wide = jax.tree.map(lambda x: x.astype(jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x, state)
+    wide = jax.tree.map(lambda x: np.asarray(x, np.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x, state)
     result = nnx.merge(definition, wide)
     result.eval()
     return result
@@ -125,9 +128,7 @@ def _holders(layers: Sequence[Layer], numbered: Mapping[str, int]) -> dict[int, 
 
 
 @contextmanager
-def _watched(
-    model: nnx.Module, places: Mapping[int, int], called: Callable[[int, Any, Any], None]
-) -> Iterator[None]:
+def _watched(model: nnx.Module, places: Mapping[int, int], called: Callable[[int, Any, Any], None]) -> Iterator[None]:
     """Within, a layer's operations bear its place in their name stack, and its calls are reported."""
     types = {type(module) for _, module in modules(model) if id(module) in places}
     originals = {kind: kind.__call__ for kind in types}

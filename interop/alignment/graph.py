@@ -67,9 +67,18 @@ class Pair:
                 found.setdefault(colour, ([], []))[side].append(node)
         return list(found.values())
 
-    def matched(self) -> dict[Node, Node]:
-        """The nodes of Flax by those of PyTorch, as far as only one is possible."""
-        return {theirs[0]: ours[0] for theirs, ours in self.classes() if len(theirs) == len(ours) == 1}
+    def matched(self) -> dict[int, int]:
+        """The layers of Flax by those of PyTorch, as far as only one is possible."""
+        alone = [(theirs[0], ours[0]) for theirs, ours in self.classes() if len(theirs) == 1]
+        return {one: other for one, other in alone if isinstance(one, int) and isinstance(other, int)}
+
+    def open_classes(self) -> list[tuple[list[int], list[int]]]:
+        """The layers of either side that several are possible for."""
+        return [
+            ([node for node in theirs if isinstance(node, int)], [node for node in ours if isinstance(node, int)])
+            for theirs, ours in self.classes()
+            if len(theirs) > 1
+        ]
 
     def singled(self, theirs: Node, ours: Node) -> "Pair | None":
         """The same with these two paired and all that follows from it; None if that contradicts the data flow."""
@@ -115,9 +124,7 @@ def refined(pair: Pair) -> Pair:
         pair = Pair(pair.graphs, colours, pair.alike)
 
 
-def _recoloured(
-    theirs: Mapping[Node, Hashable], ours: Mapping[Node, Hashable]
-) -> tuple[Colours, Colours] | None:
+def _recoloured(theirs: Mapping[Node, Hashable], ours: Mapping[Node, Hashable]) -> tuple[Colours, Colours] | None:
     """A colour for each signature; None if the two sides do not have equally many nodes of each."""
     if Counter(theirs.values()) != Counter(ours.values()):
         return None

@@ -1,7 +1,7 @@
 """What is said when two models cannot be aligned."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 
 from dilax.errors import MismatchError
@@ -35,9 +35,9 @@ def check_layers(theirs: TorchTrace, ours: FlaxTrace) -> None:
         )  # fmt: skip
 
 
-def check_names(theirs: TorchTrace, ours: FlaxTrace, table: dict[Node, Node]) -> None:
+def check_names(theirs: TorchTrace, ours: FlaxTrace, table: dict[int, int]) -> None:
     """Raise a MismatchError where a shared layer has more names on one side."""
-    pairs = [(theirs.layers[one], ours.layers[other]) for one, other in _layers(table)]
+    pairs = [(theirs.layers[one], ours.layers[other]) for one, other in table.items()]
     problems = [f"{one} is {other}" for one, other in pairs if len(one.names) != len(other.names)]
     if problems:
         raise MismatchError(
@@ -65,12 +65,12 @@ def no_table(search: Search, theirs: TorchTrace, ours: FlaxTrace, *, alike: bool
     )  # fmt: skip
 
 
-def ambiguity(solutions: Sequence[dict[Node, Node]], theirs: TorchTrace, ours: FlaxTrace) -> MismatchError:
+def ambiguity(solutions: Sequence[dict[int, int]], theirs: TorchTrace, ours: FlaxTrace) -> MismatchError:
     """The error of layers that could be exchanged."""
     lines, example = [], ""
     for place in theirs.order:
-        candidates = [ours.layers[other].names[0] for other in dict.fromkeys(table[place] for table in solutions)
-                      if isinstance(other, int)]  # fmt: skip
+        possible = {table[place] for table in solutions}
+        candidates = [ours.layers[other].names[0] for other in ours.order if other in possible]
         if len(candidates) > 1:
             lines.append(f"{theirs.layers[place]}: {' or '.join(candidates)}")
             example = example or f"known={{{theirs.layers[place].names[0]!r}: {candidates[0]!r}}}"
@@ -82,12 +82,6 @@ def ambiguity(solutions: Sequence[dict[Node, Node]], theirs: TorchTrace, ours: F
 
 def _in_order(trace: TorchTrace | FlaxTrace) -> list[Layer]:
     return [trace.layers[place] for place in trace.order]
-
-
-def _layers(table: dict[Node, Node]) -> Iterator[tuple[int, int]]:
-    for one, other in table.items():
-        if isinstance(one, int) and isinstance(other, int):
-            yield one, other
 
 
 def _beyond(layers: list[Layer], others: list[Layer]) -> list[Layer]:

@@ -7,8 +7,8 @@ from dilax.errors import DilaxError
 from .comparing import layer_error, result_error
 from .flax_tracing import FlaxTrace
 from .graph import Node, Pair
-from .torch_tracing import TorchTrace
 from .layers import Layer, join
+from .torch_tracing import TorchTrace
 from .tracing import Array, Values
 
 #: Relative error from which on two outputs are those of different layers. Rounding stays below, other numbers above.
@@ -38,43 +38,42 @@ class Search:
         self._theirs, self._ours, self._arrays = theirs, ours, arrays
         self._rank = {place: rank for rank, place in enumerate(theirs.order)}
         self._ancestors = {node: ours.graph.ancestors(node) for node in ours.graph.labels}
+        self._inputs = {node for node in ours.graph.labels if isinstance(node, tuple) and node[0] == "input"}
         self._tries = 0
         self._furthest = -1
-        self.solutions: list[dict[Node, Node]] = []
+        self.solutions: list[dict[int, int]] = []
         self.failure: tuple[Node, Node] | None = None
 
-    def run(self, pair: Pair, agreed: frozenset[Node] = frozenset()) -> None:
+    def run(self, pair: Pair, agreed: frozenset[int] = frozenset()) -> None:
         """Go through all tables within ``pair``; ``agreed`` are layers of Flax whose outputs were compared before."""
-        matched = {theirs: ours for theirs, ours in pair.matched().items() if isinstance(theirs, int)}
-        settled = {ours for ours in matched.values() if self._ancestors[ours] <= {*matched.values(), *self._inputs}}
+        matched = pair.matched()
         values = self._filled(matched)
-        open_classes = [found for found in pair.classes() if len(found[0]) > 1]
         inverse = {ours: theirs for theirs, ours in matched.items()}
+        settled = frozenset(node for node in inverse if self._ancestors[node] <= inverse.keys() | self._inputs)
         for node in sorted(settled - agreed, key=lambda node: self._rank[inverse[node]]):
-            if self._differ(inverse[node], node, values):
+            theirs = self._theirs.values.layers.get(inverse[node], [])
+            error = layer_error(theirs, values.layers.get(node, []))
+            if error is not None and error > DIFFERENT:
                 return self._failed(inverse[node], node, len(settled))
-        if not open_classes:
-            if result_error(self._theirs.values.results, values.results) > DIFFERENT:
-                return self._failed(("output", 0), ("output", 0), len(matched))
-            self.solutions.append(matched)
-            return None
-        theirs, candidates = min(open_classes, key=lambda found: min(map(self._place, found[0])))
-        first = min(theirs, key=self._place)
-        order = {node: rank for rank, node in enumerate(self._ours.order)}
-        for candidate in sorted(candidates, key=lambda node: order[node]):
-            narrowed = pair.singled(first, candidate)
-            if narrowed is not None and len(self.solutions) < ENOUGH:
-                self.run(narrowed, frozenset(settled))
+        waiting = pair.open_classes()
+        if waiting:
+            return self._narrow(pair, *min(waiting, key=lambda found: min(map(self._place, found[0]))), settled)
+        if result_error(self._theirs.values.results, values.results) > DIFFERENT:
+            return self._failed(("output", 0), ("output", 0), len(matched))
+        self.solutions.append(matched)
         return None
 
-    @property
-    def _inputs(self) -> set[Node]:
-        return {node for node in self._ours.graph.labels if not isinstance(node, int) and node[0] == "input"}
+    def _narrow(self, pair: Pair, theirs: list[int], candidates: list[int], settled: frozenset[int]) -> None:
+        first = min(theirs, key=self._place)
+        for candidate in sorted(candidates, key=self._ours.order.index):
+            narrowed = pair.singled(first, candidate)
+            if narrowed is not None and len(self.solutions) < ENOUGH:
+                self.run(narrowed, settled)
 
-    def _place(self, node: Node) -> int:
+    def _place(self, node: int) -> int:
         return self._rank[node]
 
-    def _filled(self, matched: Mapping[Node, Node]) -> Values:
+    def _filled(self, matched: Mapping[int, int]) -> Values:
         self._tries += 1
         if self._tries > TRIES:
             raise DilaxError(
@@ -83,17 +82,9 @@ class Search:
             )
         found: dict[str, Array] = {}
         for theirs, ours in matched.items():
-            assert isinstance(theirs, int)
-            assert isinstance(ours, int)
             keys = renamed_keys(self._theirs.layers[theirs], self._ours.layers[ours])
             found |= {new: self._arrays[old] for old, new in keys.items()}
         return self._ours.run(self._ours.filled(found))
-
-    def _differ(self, theirs: Node, ours: Node, values: Values) -> bool:
-        assert isinstance(theirs, int)
-        assert isinstance(ours, int)
-        error = layer_error(self._theirs.values.layers.get(theirs, []), values.layers.get(ours, []))
-        return error is not None and error > DIFFERENT
 
     def _failed(self, theirs: Node, ours: Node, settled: int) -> None:
         if settled > self._furthest:

@@ -55,10 +55,7 @@ def trace_torch(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> Torc
         flow.give(tensor, {("input", index)})
     calls = _Calls(flow)
     handles = [
-        handle
-        for child in module.modules()
-        if id(child) in places
-        for handle in calls.watch(child, places[id(child)])
+        handle for child in module.modules() if id(child) in places for handle in calls.watch(child, places[id(child)])
     ]
     try:
         # Where gradients are wanted transformers call their layers, and not one operation that does all their work.
@@ -121,6 +118,10 @@ class _Flow(TorchDispatchMode):
         self.edges: Edges = {}
         self._sources: dict[int, set[Node]] = {}
         self._kept: list[torch.Tensor] = []  # freed memory would be used again, for another tensor
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # True, torch's default, imports torch's compiler, which takes seconds
 
     def give(self, tensor: torch.Tensor, sources: set[Node]) -> None:
         """Add to where a tensor comes from."""
