@@ -13,9 +13,9 @@ from flax import nnx
 from flax.core.tracers import current_trace
 
 from ..rules import Entry, entries, modules
-from .graph import Graph
+from .graph import Graph, Node
 from .jaxpr import Flow
-from .layers import Layer, flax_layers
+from .layers import Layer, flax_layers, holders
 from .tracing import Array, Values, arrays_in, graph_of, size_of
 
 _SCOPE = re.compile(r"align:(\d+):")
@@ -47,7 +47,9 @@ class FlaxTrace:
             self._compiled = traced.lower().compile({"xla_backend_optimization_level": 0})  # a few runs at most
         flow = Flow(lambda stack: _place(str(stack)))
         # Arrays of a layer come from it too: the model may use them outside, as with an embedding and its transpose.
-        sources = [self._holders.get(i, set()) for i in range(len(self._leaves))]
+        sources: list[set[Node]] = [set() for _ in self._leaves]
+        for key, places in holders(self.layers).items():
+            sources[self._entries[key][0]] |= places
         sources += [{("input", i)} for i in range(len(inputs))]
         feeding = flow.run(traced.jaxpr.jaxpr, sources)
         shapes = list(traced.jaxpr.out_avals)
@@ -85,7 +87,6 @@ class FlaxTrace:
         self._entries: dict[str, tuple[int, Entry]] = {
             entry.key: (numbered[id(entry.variable.get_value())], entry) for entry in entries(model)
         }
-        self._holders = _holders(self.layers, {key: place for key, (place, _) in self._entries.items()})
         self._calls: list[int] = []
         self._sizes: dict[int, set[tuple[int, int]]] = {}
         outputs: list[Any] = []
@@ -115,16 +116,6 @@ def _evaluated(model: nnx.Module) -> nnx.Module:
     result = nnx.merge(definition, wide)
     result.eval()
     return result
-
-
-def _holders(layers: Sequence[Layer], numbered: Mapping[str, int]) -> dict[int, set[Any]]:
-    """The layers that hold each leaf."""
-    found: dict[int, set[Any]] = {}
-    for place, layer in enumerate(layers):
-        for name in layer.names:
-            for key in layer.keys(name):
-                found.setdefault(numbered[key], set()).add(place)
-    return found
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """Which layer feeds which, and the colours that tell the nodes of two such graphs apart."""
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 #: A layer's place in the list of layers, or ``("input", 0)``, ``("output", 0)``.
 Node = int | tuple[str, int]
@@ -24,7 +25,7 @@ class Graph:
     sizes: Mapping[Node, Hashable]
     predecessors: Mapping[Node, frozenset[Node]]
 
-    @property
+    @cached_property
     def successors(self) -> Edges:
         """The nodes that each node's results reach without passing another one."""
         found: Edges = {node: set() for node in self.labels}
@@ -33,15 +34,15 @@ class Graph:
                 found[source].add(node)
         return found
 
-    def ancestors(self, node: Node) -> set[Node]:
-        """All nodes that a node depends on, itself too."""
+    def depending(self, nodes: Iterable[Node]) -> set[Node]:
+        """These nodes and all that depend on one of them."""
         found: set[Node] = set()
-        waiting = [node]
+        waiting = list(nodes)
         while waiting:
             one = waiting.pop()
             if one not in found:
                 found.add(one)
-                waiting += self.predecessors[one]
+                waiting += self.successors[one]
         return found
 
 

@@ -49,6 +49,16 @@ def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path and name else path or name
 
 
+def holders(layers: list[Layer]) -> dict[str, set[int]]:
+    """The places of the layers that hold the array of each key."""
+    found: dict[str, set[int]] = {}
+    for place, layer in enumerate(layers):
+        for name in layer.names:
+            for key in layer.keys(name):
+                found.setdefault(key, set()).add(place)
+    return found
+
+
 def torch_layers(module: torch.nn.Module) -> tuple[list[Layer], dict[int, int]]:
     """The layers of a PyTorch module in order of definition, and their places by ``id`` of module or tensor."""
     held = module.state_dict(keep_vars=True)

@@ -37,8 +37,6 @@ class Search:
     def __init__(self, theirs: TorchTrace, ours: FlaxTrace, arrays: Mapping[str, Array]) -> None:
         self._theirs, self._ours, self._arrays = theirs, ours, arrays
         self._rank = {place: rank for rank, place in enumerate(theirs.order)}
-        self._ancestors = {node: ours.graph.ancestors(node) for node in ours.graph.labels}
-        self._inputs = {node for node in ours.graph.labels if isinstance(node, tuple) and node[0] == "input"}
         self._tries = 0
         self._furthest = -1
         self.solutions: list[dict[int, int]] = []
@@ -49,7 +47,7 @@ class Search:
         matched = pair.matched()
         values = self._filled(matched)
         inverse = {ours: theirs for theirs, ours in matched.items()}
-        settled = frozenset(node for node in inverse if self._ancestors[node] <= inverse.keys() | self._inputs)
+        settled = inverse.keys() - self._ours.graph.depending(set(range(len(self._ours.layers))) - inverse.keys())
         for node in sorted(settled - agreed, key=lambda node: self._rank[inverse[node]]):
             theirs = self._theirs.values.layers.get(inverse[node], [])
             error = layer_error(theirs, values.layers.get(node, []))
@@ -57,7 +55,9 @@ class Search:
                 return self._failed(inverse[node], node, len(settled))
         waiting = pair.open_classes()
         if waiting:
-            return self._narrow(pair, *min(waiting, key=lambda found: min(map(self._place, found[0]))), settled)
+            return self._narrow(
+                pair, *min(waiting, key=lambda found: min(map(self._place, found[0]))), frozenset(settled)
+            )
         if result_error(self._theirs.values.results, values.results) > DIFFERENT:
             return self._failed(("output", 0), ("output", 0), len(matched))
         self.solutions.append(matched)

@@ -8,7 +8,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .graph import Edges, Graph, Node
-from .layers import Layer, torch_layers
+from .layers import Layer, holders, torch_layers
 from .tracing import Array, Values, arrays_in, graph_of, size_of
 
 
@@ -49,8 +49,9 @@ def trace_torch(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> Torc
     """
     layers, places = torch_layers(module)
     flow = _Flow()
+    holding = holders(layers)
     for key, tensor in module.state_dict(keep_vars=True).items():
-        flow.give(tensor, {place for place, layer in enumerate(layers) if _holds(layer, key)})
+        flow.give(tensor, set(holding[key]))
     for index, tensor in enumerate(inputs):
         flow.give(tensor, {("input", index)})
     calls = _Calls(flow)
@@ -68,10 +69,6 @@ def trace_torch(module: torch.nn.Module, inputs: Sequence[torch.Tensor]) -> Torc
     order = [*dict.fromkeys([*calls.outputs, *range(len(layers))])]
     graph = graph_of(layers, calls.sizes, flow.edges, results, len(inputs))
     return TorchTrace(layers, order, graph, Values([output.numpy(force=True) for output in outputs], calls.outputs))
-
-
-def _holds(layer: Layer, key: str) -> bool:
-    return any(key in layer.keys(name) for name in layer.names)
 
 
 class _Calls:
