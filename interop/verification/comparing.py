@@ -126,6 +126,14 @@ class Comparison:
             found |= {("parameter", name): arrays for name, arrays in history.items()}
         return found
 
+    def flax_output(self, name: str) -> Array | None:
+        """What Flax gave in float64 for the output of this name, if both sides gave one."""
+        return self._double.get(("output", name))
+
+    def statistic(self, name: str) -> tuple[Array, Array]:
+        """A batch statistic after the run in float64, PyTorch's and Flax's."""
+        return self._truth["statistic", name], self._double["statistic", name]
+
     def rows(self) -> dict[What, tuple[LayerComparison, ...]]:
         """The figures of everything that both sides give, by what it is."""
         keys = [key for key in self._truth if key in self._double]
