@@ -1,0 +1,206 @@
+"""The runs of a comparison, and the figures of every array that they give."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import torch
+from flax import nnx
+
+from dilax.errors import DilaxError
+
+from .flax_side import FlaxRun, FlaxSide
+from .inputs import Inputs
+from .layouts import Array, channels_last
+from .measures import Ratio, largest, limit, relative_error
+from .pairing import Pairing, pair_outputs
+from .report import LayerComparison, What
+from .torch_side import Run, TorchSide
+from .trajectory import VANISHING, FlaxTrainer, TorchTrainer, converted_optimizer
+
+Key = tuple[What, str]
+Found = dict[Key, Array]
+
+_WHATS: tuple[What, ...] = ("output", "statistic", "gradient", "parameter")
+# Draws that R is taken over, and those where they leave a doubt.
+_DRAWS, _MORE_DRAWS = 4, 16
+# Share of the largest gradient below which the error of one is no longer seen relative to itself.
+_SMALL_GRADIENT = 1e-2
+
+
+class Comparison:
+    """Both sides in both dtypes, run on as many draws of the inputs as it takes.
+
+    Attributes:
+        pairing: Which arrays belong together.
+        draws: How many draws of the inputs R is of.
+        left_out: A phrase for each parameter whose steps are not compared.
+        torch64: The PyTorch side in float64.
+        flax64: The Flax side in float64.
+    """
+
+    def __init__(
+        self,
+        torch_module: torch.nn.Module,
+        model: nnx.Module,
+        inputs: Inputs,
+        *,
+        training: bool,
+        gradients: bool,
+        steps: int,
+        optimizer: torch.optim.Optimizer | None,
+    ) -> None:
+        self.inputs, self.training, self.gradients, self._steps = inputs, training, gradients, steps
+        self.torch64, self._torch32 = (
+            TorchSide(torch_module, dtype, training=training) for dtype in (torch.float64, torch.float32)
+        )
+        self.flax64, self._flax32 = (
+            FlaxSide(model, dtype, training=training, gradients=gradients) for dtype in (jnp.float64, jnp.float32)
+        )
+        self._trainers: dict[Any, Any] = {}
+        if optimizer is not None and steps:
+            transform = converted_optimizer(optimizer)
+            self._trainers = {
+                side: TorchTrainer(side, optimizer, torch_module) for side in (self.torch64, self._torch32)
+            } | {side: FlaxTrainer(side, transform) for side in (self.flax64, self._flax32)}
+        self.draws, self.left_out = 0, ()
+        self._vanishing: set[str] = set()
+        self._kinds = {
+            f"{path}.{name}" if path else name: type(one).__name__
+            for path, one in torch_module.named_modules()
+            for name in (*dict(one.named_parameters(recurse=False)), *dict(one.named_buffers(recurse=False)))
+        }
+        self._first()
+
+    def _first(self) -> None:
+        """Both sides in float64 on the inputs as they are; decides what belongs together."""
+        ours = self.inputs.for_flax(np.float64)
+        theirs = self.torch64.run(self.inputs.for_torch(np.float64), graph=self.gradients)
+        self._directions = self.flax64.directions(ours) if self.gradients or self._steps else {}
+        run = self.flax64.run(ours, self._directions)
+        self.pairing = pair_outputs(self.torch64.module, theirs.calls, run.outputs)
+        if not self.pairing.pairs:
+            raise DilaxError(
+                "verify: the PyTorch module and the Flax model share no layer that gives an array; "
+                "pass models whose layers have the same names."
+            )
+        shared = self.pairing.shared(self._directions)
+        if shared.keys() != self._directions.keys():  # an output that PyTorch lacks has no part in gradients
+            self._directions = shared
+            run = self.flax64.run(ours, shared)
+        self._truth = self._torch_found(self.torch64, theirs, self.inputs)
+        self._double = self._flax_found(self.flax64, run, self.inputs)
+
+    def _torch_found(self, side: TorchSide, run: Run, inputs: Inputs) -> Found:
+        found: Found = {}
+        for pair in self.pairing.pairs:
+            if pair.call in run.calls and pair.place in run.calls[pair.call].arrays:
+                found["output", pair.name] = channels_last(run.calls[pair.call].arrays[pair.place], pair.axis)
+        if self.training:
+            found |= {("statistic", name): array for name, array in side.statistics().items()}
+        directions = self.pairing.for_torch(self._directions)
+        if self.gradients:
+            found |= {
+                ("gradient", name): channels_last(slope, inputs.axis(int(name[6:]))) if name[:6] == "input " else slope
+                for name, slope in run.gradients(side.module, directions).items()
+            }
+        if side in self._trainers:
+            dtype = np.float64 if side is self.torch64 else np.float32
+            history, vanishing = self._trainers[side].run(inputs.for_torch(dtype), directions, self._steps)
+            if side is self.torch64:
+                self._vanishing |= vanishing
+            found |= {("parameter", name): arrays for name, arrays in history.items()}
+        return found
+
+    def _flax_found(self, side: FlaxSide, run: FlaxRun, inputs: Inputs) -> Found:
+        found: Found = {
+            ("output", pair.name): run.outputs[pair.call][pair.flax_place]
+            for pair in self.pairing.pairs
+            if pair.call in run.outputs
+        }
+        found |= {("statistic", name): array for name, array in run.statistics.items()}
+        found |= {("gradient", name): array for name, array in run.slopes.items()}
+        if side in self._trainers:
+            dtype = np.float64 if side is self.flax64 else np.float32
+            history = self._trainers[side].run(inputs.for_flax(dtype), self._directions, self._steps)
+            found |= {("parameter", name): arrays for name, arrays in history.items()}
+        return found
+
+    def flax_output(self, name: str) -> Array | None:
+        """What Flax gave in float64 for the output of this name, if both sides gave one."""
+        return self._double.get(("output", name))
+
+    def statistic(self, name: str) -> tuple[Array, Array]:
+        """A batch statistic after the run in float64, PyTorch's and Flax's."""
+        return self._truth["statistic", name], self._double["statistic", name]
+
+    def rows(self) -> dict[What, tuple[LayerComparison, ...]]:
+        """The figures of everything that both sides give, by what it is."""
+        keys = [key for key in self._truth if key in self._double]
+        largest_gradient = max((largest(self._truth[key]) for key in keys if key[0] == "gradient"), default=0.0)
+        tiny = {key for key in keys if key[0] == "gradient" and largest(self._truth[key]) <= VANISHING * largest_gradient}
+        steady = [key for key in keys if not (key[0] == "parameter" and key[1] in self._vanishing)]
+        self.left_out = tuple(
+            f"steps of {name} (its gradient vanishes, so it moves by rounding alone)" for name in sorted(self._vanishing)
+        )
+        errors = {
+            key: relative_error(
+                self._double[key], self._truth[key],
+                scale=_SMALL_GRADIENT * largest_gradient if key[0] == "gradient" else 0.0,
+            )
+            for key in steady
+        }  # fmt: skip
+        judged = [
+            key for key in steady
+            if self._truth[key].dtype.kind == "f" and key not in tiny and self._double[key].shape == self._truth[key].shape
+        ]  # fmt: skip
+        ratios = self._ratios(judged, errors)
+        found: dict[What, list[LayerComparison]] = {what: [] for what in _WHATS}
+        for key in steady:
+            found[key[0]].append(self._row(key, errors[key], ratios.get(key)))
+        return {what: tuple(rows) for what, rows in found.items()}
+
+    def _row(self, key: Key, error: float, ratio: Ratio | None) -> LayerComparison:
+        what, name = key
+        kinds = {pair.name: pair.kind for pair in self.pairing.pairs} if what == "output" else self._kinds
+        drop = 1 if what == "parameter" else 0  # the axis of the steps
+        return LayerComparison(
+            name,
+            kinds.get(name, "input"),
+            tuple(self._truth[key].shape[drop:]),
+            error,
+            None if ratio is None else ratio.value,
+            what,
+            limit(ratio.count if ratio is not None else 0),
+            tuple(self._double[key].shape[drop:]),
+        )
+
+    def _ratios(self, keys: list[Key], errors: dict[Key, float]) -> dict[Key, Ratio]:
+        """R of each array, over more draws while one alone is in doubt and float64 agrees."""
+        ratios = {key: Ratio() for key in keys}
+        truth: Found | None = self._truth
+        fixed = not self.inputs.movable  # whole numbers are not changed, so that all draws are one
+        while True:
+            for _ in range(1 if fixed else _DRAWS if self.draws == 0 else _MORE_DRAWS - _DRAWS):
+                self._draw(ratios, truth)
+                truth = None
+            proven = all(errors[key] <= 1e-12 for key in errors)
+            doubt = proven and any(ratio.value > limit(ratio.count) for ratio in ratios.values())
+            if fixed or not doubt or self.draws >= _MORE_DRAWS:
+                return ratios
+
+    def _draw(self, ratios: dict[Key, Ratio], truth: Found | None) -> None:
+        inputs = self.inputs.draw(self.draws)
+        if truth is None:
+            wide = self.torch64.run(inputs.for_torch(np.float64), graph=self.gradients)
+            truth = self._torch_found(self.torch64, wide, inputs)
+        rounded = self._torch_found(
+            self._torch32, self._torch32.run(inputs.for_torch(np.float32), graph=self.gradients), inputs
+        )
+        single = self._flax_found(
+            self._flax32, self._flax32.run(inputs.for_flax(np.float32), self._directions), inputs
+        )
+        for key, ratio in ratios.items():
+            if key in truth and key in rounded and key in single:
+                ratio.add(single[key], rounded[key], truth[key])
+        self.draws += 1
