@@ -1,20 +1,21 @@
 """state_dict -> Flax model: strict, and all or nothing."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from dilax.errors import DilaxError, MismatchError, nearest
+from dilax.errors import MismatchError, nearest
 
-from .arrays import is_state_dict, to_numpy
-from .rules import Entry, entries
-
-# What people call the state_dict inside a training checkpoint.
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "module")
+from .arrays import to_numpy
+from .loading_arrays import Conversion
+from .loading_names import Names, Rename, agree
+from .loading_wrappers import find
+from .rules import Entry, differences, entries, layers
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,14 @@ class LoadReport:
     Attributes:
         arrays: Arrays filled.
         parameters: Numbers in them.
-        wrapper: Key of the checkpoint under which the state_dict was, or None for a bare one.
+        wrapper: Key of the checkpoint under which the state_dict was, dots between nested ones, or None for a bare one.
         casts: A sentence for each array whose dtype changed.
         unused: Keys of the checkpoint beside the state_dict, such as ``optimizer`` and ``epoch``.
+        prefix: What all keys of the checkpoint began with and those of the model do not, such as ``module.``.
+        renamed: How many keys ``rename`` changed.
+        ignored: Keys that ``ignore`` left out.
+        notes: Sentences about what Flax has no equal of, and about options with which the model computes something else
+            than PyTorch's layers do by default.
     """
 
     arrays: int
@@ -34,121 +40,151 @@ class LoadReport:
     wrapper: str | None
     casts: tuple[str, ...]
     unused: tuple[str, ...]
+    prefix: str = ""
+    renamed: int = 0
+    ignored: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         source = "the state_dict" if self.wrapper is None else f"the state_dict in {self.wrapper!r}"
         lines = [f"{self.arrays} arrays, {self.parameters:,} numbers, from {source}"]
+        if self.prefix:
+            lines.append(f"without the prefix {self.prefix!r} of all keys")
+        if self.renamed:
+            lines.append(f"renamed: {self.renamed} keys")
+        if self.ignored:
+            lines.append(f"ignored: {', '.join(self.ignored)}")
         if self.unused:
             lines.append(f"not used: {', '.join(self.unused)}")
-        return "\n".join([*lines, *self.casts])
+        return "\n".join([*lines, *self.notes, *self.casts])
 
 
-def load(model: nnx.Module, state_dict: Mapping[str, Any]) -> LoadReport:
-    """Fill a Flax model with the arrays of a PyTorch checkpoint.
+def load(
+    model: nnx.Module,
+    state_dict: Mapping[str, Any],
+    *,
+    rename: Rename | None = None,
+    ignore: Iterable[str] = (),
+    dtype: Any = None,
+    sharding: jax.sharding.Sharding | None = None,
+) -> LoadReport:
+    """Fill a Flax NNX model with the arrays of a PyTorch checkpoint.
 
     Every key is used exactly once and every array of the model is filled exactly once, or one error lists all that does
-    not fit and the model is as it was.
+    not fit and the model is as it was. The layers may be those of :mod:`dilax.nn` or of ``flax.nnx``, in modules of the
+    user's own. A prefix that all keys share and the model's do not have is taken off.
+
+    The model may be abstract, ``nnx.eval_shape(lambda: Model(...))``: then its arrays are made here, one by one, and no
+    array is ever in memory twice. Its streams of random numbers begin at seed 0.
 
     Args:
-        model: A model made of layers that :mod:`interop.rules` knows.
+        model: The model; its variables are given new arrays, which share no memory with the checkpoint.
         state_dict: A mapping of names to tensors or arrays in PyTorch's layout;
             also the dictionary around it that training scripts save.
+        rename: New names for keys of the checkpoint, as they are there: a mapping of whole keys, or of prefixes that
+            end before a dot, to what replaces them; or a function of a key.
+        ignore: Patterns, as of a shell, of keys of the checkpoint to leave out.
+        dtype: What arrays of floats become; the model's dtypes if None.
+        sharding: Where the arrays go; to the devices of those that they replace if None.
 
     Returns:
         What was done.
 
     Raises:
         MismatchError: Keys are missing or unexpected, or shapes or dtypes disagree.
-        DilaxError: There is no state_dict in ``state_dict``, or more than one.
+        ArgumentError: A name in ``rename`` or a pattern in ``ignore`` matches no key.
+        DilaxError: There is no state_dict in ``state_dict``, or more than one; or a layer has no rule.
     """
-    arrays, wrapper, unused = find_state_dict(state_dict)
-    wanted = entries(model)
-    problems = _compare(wanted, arrays)
+    report = fill(
+        "load", type(model).__name__, entries(model), state_dict,
+        rename=rename, ignore=ignore, dtype=dtype, sharding=sharding,
+    )  # fmt: skip
+    streams = _begin_random_numbers(model)
+    begun = (f"{streams} streams of random numbers begin at seed 0",) if streams else ()
+    return replace(report, notes=(*report.notes, *differences(layers(model)), *begun))
+
+
+def fill(
+    function: str,
+    model: str,
+    wanted: list[Entry],
+    checkpoint: Mapping[str, Any],
+    *,
+    rename: Rename | None,
+    ignore: Iterable[str],
+    dtype: Any,
+    sharding: jax.sharding.Sharding | None,
+) -> LoadReport:
+    """Fill the slots of a model's entries from a checkpoint, or raise and leave them as they are."""
+    found = find(function, checkpoint)
+    known = {key for entry in wanted for key in (*entry.keys, *entry.older)}
+    names = agree(function, found.arrays, known, rename=rename, ignore=ignore)
+    wanted = [_in_its_form(entry, names) for entry in wanted]
+    problems = _compare(wanted, names, found.arrays)
     if problems:
         raise MismatchError(
-            "load",
-            f"the state_dict and the {type(model).__name__} differ in {len(problems)} places",
-            problems,
+            function, f"the state_dict and the {model} differ in {len(problems)} places", problems,
             "build the model with the checkpoint's options, or pass the checkpoint of this model",
-        )
-    filled: dict[int, Any] = {}
-    casts: list[str] = []
+        )  # fmt: skip
+    conversion = Conversion(dtype, sharding)
     for entry in wanted:
-        source = to_numpy(arrays[entry.key])
-        problem = _value_problem(entry, source)
-        if problem:
-            problems.append(problem)
-            continue
-        target = np.dtype(entry.variable.dtype)
-        if source.dtype not in (target, entry.rule.torch_dtype):
-            casts.append(f"{entry.key}: {source.dtype} became {target}")
-        array = np.asarray(entry.rule.layout.to_flax(source), dtype=target, order="C")
-        if id(entry.variable) in filled and not _same_bits(filled[id(entry.variable)], array):
-            problems.append(f"{entry.key}: differs from the array that it shares memory with")
-        filled[id(entry.variable)] = array
-    if problems:
+        tensors = {key: found.arrays[names.source[key]] for key in entry.keys}
+        conversion.convert(entry, {key: to_numpy(tensor) for key, tensor in tensors.items()})
+        for tensor in tensors.values():
+            if hasattr(tensor, "storage") and hasattr(tensor.storage, "release"):  # a part of a file
+                tensor.storage.release()
+    if conversion.problems:
         raise MismatchError(
-            "load", "the model cannot hold the state_dict's values", problems,
+            function, "the model cannot hold the state_dict's values", conversion.problems,
             "convert the values before loading",
         )  # fmt: skip
     for entry in wanted:
-        entry.variable[...] = jnp.array(filled[id(entry.variable)])
-    numbers = sum(array.size for array in filled.values())
-    return LoadReport(len(filled), numbers, wrapper, tuple(casts), unused)
+        for slot in entry.slots:
+            slot.put(conversion.arrays[slot.path])
+    return LoadReport(
+        len(conversion.arrays),
+        sum(array.size for array in conversion.arrays.values()),
+        found.wrapper,
+        tuple(conversion.casts),
+        found.unused,
+        names.prefix,
+        names.renamed,
+        names.ignored,
+        conversion.notes(),
+    )
 
 
-def find_state_dict(
-    checkpoint: Mapping[str, Any],
-) -> tuple[Mapping[str, Any], str | None, tuple[str, ...]]:
-    """The mapping of arrays in a checkpoint, the key it was under, and the other keys there.
-
-    Raises:
-        DilaxError: There is none, or more than one.
-    """
-    if is_state_dict(checkpoint):
-        return checkpoint, None, ()
-    found = [name for name in _WRAPPERS if is_state_dict(checkpoint.get(name))]
-    if not found:
-        keys = ", ".join(map(repr, list(checkpoint)[:8])) or "nothing"
-        raise DilaxError(
-            f"load: there is no state_dict in the checkpoint, which holds {keys}; "
-            f"pass a mapping of names to tensors, or one under {', '.join(_WRAPPERS)}."
-        )
-    if len(found) > 1:
-        raise DilaxError(
-            f"load: the checkpoint holds a state_dict under each of {', '.join(found)}; "
-            f"pass the one you mean, e.g. checkpoint[{found[0]!r}]."
-        )
-    return checkpoint[found[0]], found[0], tuple(key for key in checkpoint if key != found[0])
+def _in_its_form(entry: Entry, names: Names) -> Entry:
+    """The entry with the keys of the older form, if that is what the checkpoint has."""
+    older = entry.older and not any(key in names.source for key in entry.keys)
+    return replace(entry, keys=entry.older, older=()) if older and entry.older[0] in names.source else entry
 
 
-def _compare(wanted: list[Entry], arrays: Mapping[str, Any]) -> list[str]:
-    keys = [entry.key for entry in wanted]
-    unexpected = [key for key in arrays if key not in set(keys)]
+def _compare(wanted: list[Entry], names: Names, arrays: Mapping[str, Any]) -> list[str]:
+    shapes = {key: shape for entry in wanted for key, shape in zip(entry.keys, entry.torch_shapes, strict=True)}
+    unexpected = [key for key in names.source if key not in shapes]
     problems = []
-    for entry in wanted:
-        if entry.key not in arrays:
-            hint = nearest(entry.key, unexpected)
-            problems.append(f"missing: {entry.key} {list(entry.torch_shape)}{hint}")
-        elif tuple(arrays[entry.key].shape) != entry.torch_shape:
-            shapes = f"{list(arrays[entry.key].shape)}, the model's {list(entry.torch_shape)}"
-            problems.append(f"shape: {entry.key} is {shapes}")
-    missing = [key for key in keys if key not in arrays]
-    problems += [f"unexpected: {key} {list(arrays[key].shape)}{nearest(key, missing)}" for key in unexpected]
-    return problems
+    for key, shape in shapes.items():
+        if key not in names.source:
+            problems.append(f"missing: {key} {list(shape)}{nearest(key, unexpected)}")
+        elif (found := tuple(arrays[names.source[key]].shape)) != shape:
+            problems.append(f"shape: {key} is {list(found)}, the model's {list(shape)}")
+    missing = [key for key in shapes if key not in names.source]
+    surplus = ((key, list(arrays[names.source[key]].shape)) for key in unexpected)
+    return [*problems, *(f"unexpected: {key} {shape}{nearest(key, missing)}" for key, shape in surplus)]
 
 
-def _value_problem(entry: Entry, source: np.ndarray[Any, np.dtype[Any]]) -> str | None:
-    """Why the values would not survive the change to the variable's dtype, if they would not."""
-    target = np.dtype(entry.variable.dtype)
-    if jnp.issubdtype(source.dtype, jnp.floating) and jnp.issubdtype(target, jnp.floating):
-        return None  # rounding is reported, not refused
-    if jnp.issubdtype(source.dtype, jnp.integer) and jnp.issubdtype(target, jnp.integer):
-        if np.array_equal(source.astype(target), source):
-            return None
-        return f"dtype: {entry.key} holds {source.max()}, too large for {target}"
-    return f"dtype: {entry.key} is {source.dtype}, the model's {target}"
-
-
-def _same_bits(one: np.ndarray[Any, Any], other: np.ndarray[Any, Any]) -> bool:
-    return one.tobytes() == other.tobytes()
+def _begin_random_numbers(model: nnx.Module) -> int:
+    """Give an abstract model's streams of random numbers a state; says how many there were."""
+    states = [value for _, value in nnx.iter_graph(model) if isinstance(value, nnx.RngState)]
+    abstract = [state for state in states if isinstance(state.get_value(), jax.ShapeDtypeStruct)]
+    keys = 0
+    for state in abstract:
+        shape, dtype = state.get_value().shape, state.get_value().dtype
+        if isinstance(state, nnx.RngKey):
+            key = jax.random.fold_in(jax.random.key(0, impl=jax.random.key_impl(state.get_value())), keys)
+            state.set_value(jax.random.split(key, shape) if shape else key)
+            keys += 1
+        else:
+            state.set_value(jnp.asarray(np.zeros(shape, dtype)))
+    return keys

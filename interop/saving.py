@@ -7,14 +7,14 @@ import numpy as np
 from flax import nnx
 
 from .files import write
-from .rules import entries
+from .rules import entries, to_torch
 
 
 def state_dict(model: nnx.Module) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     """The model's arrays under PyTorch's keys, in PyTorch's order, layout and dtypes.
 
     Args:
-        model: A model made of layers that :mod:`interop.rules` knows.
+        model: A model of layers that :mod:`interop.rules` knows, those of :mod:`dilax.nn` and of ``flax.nnx``.
 
     Returns:
         What ``load_state_dict(strict=True)`` of the PyTorch model takes, once the arrays are tensors.
@@ -22,14 +22,8 @@ def state_dict(model: nnx.Module) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
     Raises:
         DilaxError: A layer has no rule.
     """
-    return {
-        entry.key: np.asarray(
-            entry.rule.layout.to_torch(np.asarray(entry.variable[...])),
-            dtype=entry.rule.torch_dtype,
-            order="C",
-        )
-        for entry in entries(model)
-    }
+    found = entries(model)
+    return to_torch(found, {slot.path: slot.value for entry in found for slot in entry.slots})
 
 
 def save(
@@ -38,7 +32,7 @@ def save(
     """Write the model's state_dict to a file that PyTorch reads.
 
     Args:
-        model: A model made of layers that :mod:`interop.rules` knows.
+        model: A model of layers that :mod:`interop.rules` knows, those of :mod:`dilax.nn` and of ``flax.nnx``.
         path: The file to write; it appears complete or not at all.
         format: As for :func:`interop.write`.
 

@@ -38,7 +38,7 @@ def convert(
     from dilax import models
     from dilax.errors import FileError
     from dilax.train import save_model
-    from interop.loading import find_state_dict
+    from interop.loading_wrappers import find
 
     from .options import parse_options
 
@@ -48,7 +48,7 @@ def convert(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileError("convert", target, "exists and is not empty", "pass another --output")
     checkpoint = interop.read(file)
-    arrays, _, _ = find_state_dict(checkpoint)
+    arrays = find("load", checkpoint).arrays
     inferred = interop.infer_options(model, arrays)
     chosen = {**inferred.assumed, **inferred.options, **given}
     flax_model: Any = models.create(model, **chosen)

@@ -113,3 +113,51 @@ class TransposedChannelsLast:
     def torch_shape(self, flax_shape: Shape) -> Shape:
         *kernel_size, c_group, c_out = flax_shape
         return (c_group * self.groups, c_out // self.groups, *kernel_size)
+
+
+@dataclass(frozen=True)
+class Flipped:
+    """A kernel that Flax stores with its spatial axes the other way round.
+
+    Attributes:
+        layout: Layout without that; it puts the spatial axes first.
+    """
+
+    layout: Layout
+
+    def to_flax(self, array: Array) -> Array:
+        return self._flip(self.layout.to_flax(array))
+
+    def to_torch(self, array: Array) -> Array:
+        return self.layout.to_torch(self._flip(array))
+
+    def torch_shape(self, flax_shape: Shape) -> Shape:
+        return self.layout.torch_shape(flax_shape)
+
+    @staticmethod
+    def _flip(array: Array) -> Array:
+        return np.flip(array, tuple(range(array.ndim - 2)))
+
+
+@dataclass(frozen=True)
+class Reshaped:
+    """Stored in Flax with other axes, in the same order.
+
+    Attributes:
+        layout: Layout between PyTorch's array and that of shape ``before``.
+        before: Shape in Flax's order, with the axes that ``layout`` gives.
+        after: Shape of the Flax array.
+    """
+
+    layout: Layout
+    before: Shape
+    after: Shape
+
+    def to_flax(self, array: Array) -> Array:
+        return self.layout.to_flax(array).reshape(self.after)
+
+    def to_torch(self, array: Array) -> Array:
+        return self.layout.to_torch(array.reshape(self.before))
+
+    def torch_shape(self, flax_shape: Shape) -> Shape:
+        return self.layout.torch_shape(self.before)

@@ -7,6 +7,8 @@ from . import (
     attention,
     convolution,
     dropout,
+    flax_layers,
+    flax_recurrent,
     linear,
     normalization,
     padding,
@@ -15,7 +17,7 @@ from . import (
     resizing,
     shuffling,
 )
-from .rule import Rule
+from .rule import FlaxRule, Rule
 
 _RULES = (
     *convolution.RULES,
@@ -31,8 +33,13 @@ _RULES = (
     *shuffling.RULES,
 )
 
-#: Rules by Flax layer.
+#: Rules by layer of dilax.nn.
 RULES: dict[type[Any], Rule] = {rule.flax_type: rule for rule in _RULES}
 
 #: Rules by the name of the PyTorch layer in ``torch.nn``.
 TORCH_RULES: dict[str, Rule] = {name: rule for rule in _RULES for name in rule.torch_types}
+
+#: Rules of Flax's own layers.
+FLAX_RULES: dict[type[Any], FlaxRule] = {
+    kind: rule for rule in (*flax_layers.RULES, *flax_recurrent.RULES) for kind in rule.flax_types
+}

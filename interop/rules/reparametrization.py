@@ -26,11 +26,17 @@ _KEYS: dict[tuple[type[Any], str], dict[str, str]] = {
 REPARAMETRIZED = (WeightNorm, SpectralNorm)
 
 
-def parts(rule: ArrayRule, held: WeightNorm | SpectralNorm) -> Iterator[tuple[nnx.Variable[Any], ArrayRule]]:
-    """The arrays that a parameter is computed from, and their rules, from the parameter's own rule."""
+def parts(rule: ArrayRule, held: WeightNorm | SpectralNorm) -> Iterator[ArrayRule]:
+    """Rules of the arrays that a parameter is computed from, from the parameter's own rule."""
     for attribute, key in _KEYS[type(held), held.form].items():
-        variable: nnx.Variable[Any] = getattr(held, attribute)
-        yield variable, ArrayRule(key.format(rule.torch_name), attribute, _layout(rule.layout, held, variable))
+        layout = _layout(rule.layout, held, getattr(held, attribute))
+        yield ArrayRule(key.format(rule.torch_name), f"{rule.flax_name}.{attribute}", layout)
+
+
+def weight_norm_keys(name: str) -> Iterator[tuple[str, str]]:
+    """Keys of the length and of the direction of a parameter, each in the present form and in the older one."""
+    present, older = (_KEYS[WeightNorm, form] for form in ("parametrization", "hook"))
+    return ((present[part].format(name), older[part].format(name)) for part in ("g", "v"))
 
 
 def _layout(layout: Layout, held: WeightNorm | SpectralNorm, variable: nnx.Variable[Any]) -> Layout:

@@ -1,13 +1,14 @@
 """What a rule says: which PyTorch layer is which Flax layer, and how its arguments and arrays correspond."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from flax import nnx
 
-from .layout import Layout, Same
+from .join import Join
+from .layout import Layout, Same, Shape
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,27 @@ class ArrayRule:
     layout: Layout = field(default_factory=Same)
     torch_dtype: np.dtype[Any] | None = None
     layout_of: Callable[[Any], Layout] | None = None
+
+
+@dataclass(frozen=True)
+class JoinRule:
+    """Several arrays of a layer that belong together.
+
+    Attributes:
+        torch_names: Names in PyTorch, in the order of its state_dict.
+        flax_names: Names of the Flax attributes; a dot leads into a layer that this one is made of.
+        join: How the numbers are arranged.
+        torch_dtype: Dtype in PyTorch where it is not the Flax arrays' own.
+    """
+
+    torch_names: tuple[str, ...]
+    flax_names: tuple[str, ...]
+    join: Join
+    torch_dtype: np.dtype[Any] | None = None
+
+
+#: Gives the shape of a layer's array by its Flax name; that of an array which the layer has not is empty.
+ShapeOf = Callable[[str], Shape]
 
 
 @dataclass(frozen=True)
@@ -52,6 +74,25 @@ class Rule:
     channels: bool = False
     children: tuple[str, ...] = ()
     same_names: bool = False
+
+
+@dataclass(frozen=True)
+class FlaxRule:
+    """One kind of layer of Flax itself.
+
+    Attributes:
+        torch_types: Names of the PyTorch layers, in ``torch.nn``.
+        flax_types: The same layer in ``flax.nnx``, in ``flax.linen``, or in both.
+        arrays: Its arrays, in the order of PyTorch's state_dict; those of which a layer has none are left out.
+        arrays_of: Gives the arrays where they depend on the layer's options and shapes.
+        defaults: Options with which the layer computes what PyTorch's does by default.
+    """
+
+    torch_types: tuple[str, ...]
+    flax_types: tuple[type[Any], ...]
+    arrays: tuple[ArrayRule | JoinRule, ...] = ()
+    arrays_of: Callable[[Any, ShapeOf], tuple[ArrayRule | JoinRule, ...]] | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 def take(*names: str) -> Callable[[Any], dict[str, Any]]:

@@ -1,107 +1,105 @@
-"""Go through a Flax model in PyTorch's order and say which key belongs to which array."""
+"""Go through an NNX model in PyTorch's order."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from flax import nnx
 
-from dilax.errors import DilaxError
-from dilax.nn import SpectralNorm, WeightNorm
+from .entry import Entry, Path, Slot
+from .matching import Arrays, Layer, broadcast, inner, match
+from .reparametrization import REPARAMETRIZED
 
-from .registry import RULES
-from .reparametrization import REPARAMETRIZED, parts
-from .rule import ArrayRule
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One array of a model.
-
-    Attributes:
-        key: Its key in a PyTorch state_dict.
-        variable: Where Flax keeps it.
-        rule: How the two correspond.
-    """
-
-    key: str
-    variable: nnx.Variable[Any]
-    rule: ArrayRule
-
-    @property
-    def torch_shape(self) -> tuple[int, ...]:
-        """Shape of the array in PyTorch."""
-        return self.rule.layout.torch_shape(self.variable.shape)
-
-
-def modules(module: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Every module below ``module``, itself first, with its dotted path, in order of definition.
-
-    A module that stands for a parameter is none of them.
-    """
-    yield ".".join(path), module
-    children = enumerate(module) if isinstance(module, nnx.List) else vars(module).items()
-    for name, child in children:
-        if isinstance(child, nnx.Module | nnx.List | nnx.Dict) and not isinstance(child, REPARAMETRIZED):
-            yield from modules(child, (*path, str(name)))
+#: State that PyTorch keeps elsewhere, or not at all.
+_NO_COUNTERPART = (nnx.RngState, nnx.Cache, nnx.Intermediate)
 
 
 def entries(model: nnx.Module) -> list[Entry]:
-    """Every array of a model that PyTorch has too, in the order of PyTorch's state_dict.
+    """Every array of an NNX model that PyTorch has too, in the order of PyTorch's state_dict.
 
     A module with a rule holds the arrays that the rule names. A module of the user's own, without a rule, may hold
     parameters (``nnx.Param``) and buffers (``nnx.BatchStat``) directly: their keys are the attributes' names, and their
-    layout is as it is. Random-number state is left out: PyTorch keeps none in a model.
+    layout is as it is. Random numbers, caches and intermediate results are left out: PyTorch keeps none in a model.
 
     Raises:
         DilaxError: A module holds arrays that no rule names, and is not the user's own.
     """
-    found: list[Entry] = []
-    unknown: list[str] = []
-    for path, module in modules(model):
-        held = {
-            name: value
-            for name, value in vars(module).items()
-            if isinstance(value, nnx.Variable | WeightNorm | SpectralNorm) and not isinstance(value, nnx.RngState)
-        }
-        computed: list[Entry] = []
-        for array in _arrays(module, held):
-            value = held.pop(array.flax_name)
-            array = replace(array, layout=array.layout_of(module)) if array.layout_of else array
-            if isinstance(value, nnx.Variable):
-                found.append(Entry(_join(path, array.torch_name), value, array))
-            else:
-                computed += [Entry(_join(path, part.torch_name), own, part) for own, part in parts(array, value)]
-        found += computed  # PyTorch registers them after the others
-        unknown += [f"{path or 'the model'} ({type(module).__name__}).{name}" for name in held]
-    if unknown:
-        raise DilaxError(
-            f"interop: no rule says what PyTorch calls {', '.join(unknown)}; "
-            "build the model of layers that interop.rules.RULES names."
-        )
-    return found
+    found = layers(model)
+    paths = {id(variable): path for path, variable in nnx.iter_graph(model) if isinstance(variable, nnx.Variable)}
+    arrays = Arrays()
+    for layer in found:
+        _collect(layer, arrays, paths)
+    return match(found, arrays)
 
 
-def _arrays(module: Any, held: dict[str, Any]) -> list[ArrayRule]:
-    """Rules of the arrays that a module holds, as far as there are any."""
-    rule = next((RULES[kind] for kind in type(module).__mro__ if kind in RULES), None)
-    if rule is None:
-        own = [name for name, value in held.items() if _is_users(module) and _has_counterpart(value)]
-        return [ArrayRule(name, name) for name in own]
-    listed = [array for array in rule.arrays if array.flax_name in held]
-    others = held.keys() - {array.flax_name for array in listed} if rule.same_names else ()
-    return [*listed, *(ArrayRule(name, name) for name in held if name in others)]
+def modules(model: Any) -> Iterator[tuple[str, Any]]:
+    """Every module of a model, itself first, with its dotted path in PyTorch, in order of definition.
+
+    A module that stands for a parameter is none of them, nor is one that another wraps under the same path.
+    """
+    seen = set()
+    for layer in layers(model):
+        if layer.name not in seen and isinstance(layer.module, nnx.Module):
+            seen.add(layer.name)
+            yield layer.name, layer.module
+
+
+def layers(model: Any) -> list[Layer]:
+    """The modules and containers of an NNX model, itself first, in order of definition."""
+    return list(_below(model, (), (), "{}"))
+
+
+def _below(module: Any, path: Path, name: tuple[str, ...], template: str) -> Iterator[Layer]:
+    yield Layer(module, path, ".".join(name), template, _is_users(module))
+    wrapped = inner(module)
+    for key, child in _children(module):
+        if not isinstance(child, nnx.Module | list | tuple | dict) or isinstance(child, REPARAMETRIZED):
+            continue
+        if key in wrapped:
+            yield from _below(child, (*path, key), name, template.format(wrapped[key]))
+        else:
+            yield from _below(child, (*path, key), (*name, str(key)), "{}")
+
+
+def _children(module: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(module, nnx.List | list | tuple):
+        return enumerate(module)
+    return iter((module if isinstance(module, dict) else vars(module)).items())
+
+
+def _collect(layer: Layer, arrays: Arrays, paths: dict[int, Path]) -> None:
+    """Put the arrays that a module itself holds with the others."""
+    for key, value in _children(layer.module):
+        if isinstance(value, REPARAMETRIZED):
+            path = (*layer.path, str(key))
+            arrays.normalized[path] = value
+            for name, own in vars(value).items():
+                if isinstance(own, nnx.Variable):
+                    _hold(arrays, path, name, own, paths)
+        elif isinstance(value, nnx.Variable) and not isinstance(value, _NO_COUNTERPART):
+            _hold(arrays, layer.path, str(key), value, paths)
+    if isinstance(layer.module, nnx.WeightNorm) and layer.module.scales:
+        _collect_scales(layer, arrays)
+
+
+def _hold(arrays: Arrays, path: Path, name: str, variable: nnx.Variable[Any], paths: dict[int, Path]) -> None:
+    slot = Slot(paths[id(variable)], variable.get_value(), variable.set_value)
+    arrays.held.setdefault(path, {})[name] = slot
+
+
+def _collect_scales(layer: Layer, arrays: Arrays) -> None:
+    module = layer.module
+    axes = (module.feature_axes,) if isinstance(module.feature_axes, int) else module.feature_axes
+    for below, scale in module.scales.items():
+        slot = Slot((*layer.path, "scales", below), scale, partial(module.scales.__setitem__, below))
+        variable: Any = module.layer_instance
+        for key in below:
+            variable = variable[key] if isinstance(key, int) else getattr(variable, key)
+        path = (*layer.path, "layer_instance", *below)
+        arrays.scales[path] = slot, broadcast(tuple(variable.shape), axes)
 
 
 def _is_users(module: Any) -> bool:
     """Whether a module's class is not, and inherits from none of, Flax's layers, whose layouts would need rules."""
-    first = next(kind for kind in type(module).__mro__ if kind.__module__.startswith("flax."))
-    return first in (nnx.Module, nnx.List, nnx.Dict)
-
-
-def _has_counterpart(value: Any) -> bool:
-    return isinstance(value, nnx.Param | nnx.BatchStat | WeightNorm | SpectralNorm)
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    first = next((kind for kind in type(module).__mro__ if kind.__module__.startswith("flax.")), None)
+    return first in (None, nnx.Module, nnx.List, nnx.Dict)

@@ -1,0 +1,72 @@
+"""Recurrent cells and attention of Flax itself, of ``flax.nnx`` and ``flax.linen``."""
+
+from typing import Any
+
+from flax import linen, nnx
+
+from dilax.errors import DilaxError
+
+from .flax_layers import flat, merged
+from .join import Biases, FusedGruBiases, Join, One, Stacked
+from .layout import ChannelsLast
+from .rule import ArrayRule, FlaxRule, JoinRule, ShapeOf
+
+
+def _cell(
+    inputs: tuple[str, ...], hidden: tuple[str, ...], biases: tuple[str, ...], join: Join
+) -> tuple[JoinRule, ...]:
+    """Rules of a cell from the names of its layers: of the input, of the hidden state, and those that have a bias."""
+    kernels = One(ChannelsLast()) if len(inputs) == 1 else Stacked(ChannelsLast(), len(inputs))
+    return (
+        JoinRule(("weight_ih",), tuple(f"{name}.kernel" for name in inputs), kernels),
+        JoinRule(("weight_hh",), tuple(f"{name}.kernel" for name in hidden), kernels),
+        JoinRule(("bias_ih", "bias_hh"), tuple(f"{name}.bias" for name in biases), join),
+    )
+
+
+_FUSED = (("dense_i",), ("dense_h",))
+_LSTM_HIDDEN = ("hi", "hf", "hg", "ho")
+
+
+def _attention(layer: Any, shape: ShapeOf) -> tuple[ArrayRule | JoinRule, ...]:
+    query, key, value, out = (shape(f"{name}.kernel") for name in ("query", "key", "value", "out"))
+    features = query[0]
+    if layer.normalize_qk or query[1] * query[2] != features or out[-1] != features or key[1:] != query[1:]:
+        raise DilaxError(
+            f"interop: a {type(layer).__name__} with normalize_qk, or whose features in, within and out, or heads of "
+            "queries and keys, differ has no equal in PyTorch; build it without."
+        )
+    names = ("query", "key", "value")
+    kernels = tuple(f"{name}.kernel" for name in names)
+    rules: list[ArrayRule | JoinRule]
+    if key[0] == value[0] == features:
+        rules = [JoinRule(("in_proj_weight",), kernels, Stacked(merged(query, 1), 3))]
+    else:
+        shapes = zip("qkv", kernels, (query, key, value), strict=True)
+        rules = [ArrayRule(f"{letter}_proj_weight", name, merged(size, 1)) for letter, name, size in shapes]
+    rules.append(JoinRule(("in_proj_bias",), tuple(f"{name}.bias" for name in names), Stacked(flat(query[1:]), 3)))
+    return (*rules, ArrayRule("out_proj.weight", "out.kernel", merged(out, 2)), ArrayRule("out_proj.bias", "out.bias"))
+
+
+RULES = (
+    FlaxRule(
+        ("LSTMCell",), (nnx.LSTMCell,), _cell(("ii", "if_", "ig", "io"), _LSTM_HIDDEN, _LSTM_HIDDEN, Biases(gates=4))
+    ),
+    FlaxRule(("LSTMCell",), (nnx.OptimizedLSTMCell,), _cell(*_FUSED, ("dense_h",), Biases())),
+    FlaxRule(
+        ("LSTMCell",),
+        (linen.LSTMCell, linen.OptimizedLSTMCell),
+        _cell(("ii", "if", "ig", "io"), _LSTM_HIDDEN, _LSTM_HIDDEN, Biases(gates=4)),
+    ),
+    FlaxRule(("GRUCell",), (nnx.GRUCell,), _cell(*_FUSED, ("dense_i",), FusedGruBiases())),
+    FlaxRule(
+        ("GRUCell",),
+        (linen.GRUCell,),
+        _cell(("ir", "iz", "in"), ("hr", "hz", "hn"), ("ir", "iz", "in", "hn"), Biases(gates=3, apart=1)),
+    ),
+    FlaxRule(("RNNCell",), (nnx.SimpleCell,), _cell(*_FUSED, ("dense_i",), Biases()), defaults={"residual": False}),
+    FlaxRule(("RNNCell",), (linen.SimpleCell,), _cell(("i",), ("h",), ("i",), Biases()), defaults={"residual": False}),
+    FlaxRule(
+        ("MultiheadAttention",), (nnx.MultiHeadAttention, linen.MultiHeadDotProductAttention), arrays_of=_attention
+    ),
+)
