@@ -1,6 +1,7 @@
 """Propose a table of names and prove it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -12,13 +13,14 @@ from dilax.errors import ArgumentError, MismatchError, nearest
 
 from ..arrays import to_numpy
 from ..loading import load
-from ..torch_modules import copied, randomise
+from ..randomising import randomise
+from ..verification.torch_side import copied
 from .comparing import layer_error, result_error
 from .flax_tracing import FlaxTrace
 from .graph import Pair, coloured
 from .refusing import ambiguity, check_layers, check_names, no_table
 from .report import AlignedLayer, Alignment
-from .search import Search, renamed_keys
+from .search import Search
 from .torch_tracing import TorchTrace, trace_torch
 from .tracing import Array
 
@@ -61,7 +63,12 @@ def align(
     search = Search(theirs, ours, _numbers(probe))
     search.run(pair)
     if not search.solutions:
-        raise no_table(search, theirs, ours, alike=pair.alike)
+        # Flax's own recurrent layers cannot hold all numbers, but perhaps the module's.
+        own = Search(trace_torch(truth, tensors), ours, _numbers(truth))
+        own.run(pair)
+        if not own.solutions:
+            raise no_table(search, theirs, ours, alike=pair.alike)
+        search = own
     if len(search.solutions) > 1:
         raise ambiguity(search.solutions, theirs, ours)
     check_names(theirs, ours, search.solutions[0])
@@ -115,26 +122,25 @@ def _with_known(pair: Pair, theirs: TorchTrace, ours: FlaxTrace, known: Mapping[
 
 def _proven(table: dict[int, int], theirs: TorchTrace, ours: FlaxTrace, numbers: Mapping[str, Array]) -> Alignment:
     """The table, once the Flax model was filled through it and gave PyTorch's outputs with the module's own numbers."""
-    keys: dict[str, str] = {}
-    for one, other in table.items():
-        keys |= renamed_keys(theirs.layers[one], ours.layers[other])
+    pairs = [
+        (place, AlignedLayer(old, new, layer.type_name, layer.arrays, None))
+        for place in theirs.order
+        for layer in [theirs.layers[place]]
+        for old, new in zip(layer.names, ours.layers[table[place]].names, strict=True)
+    ]
+    names = Alignment(tuple(layer for _, layer in pairs), float("inf"), theirs.not_run).rename
     with jax.enable_x64(True):
-        load(ours.copy, {keys[key]: array for key, array in numbers.items()})
+        load(ours.copy, numbers, rename=names)
     values = ours.run_model(ours.copy)
     layers = []
-    for place in theirs.order:
-        layer, other = theirs.layers[place], table[place]
-        error = layer_error(theirs.values.layers.get(place, []), values.layers.get(other, []))
-        shapes = tuple(shape for _, shape in layer.arrays)
-        layers += [
-            AlignedLayer(old, new, layer.type_name, shapes, error)
-            for old, new in zip(layer.names, ours.layers[other].names, strict=True)
-        ]
+    for place, layer in pairs:
+        outputs = values.layers.get(table[place], [])
+        layers.append(replace(layer, error=layer_error(theirs.values.layers.get(place, []), outputs)))
     error = result_error(theirs.values.results, values.results)
     if error > FLOAT64_LIMIT:
         raise MismatchError(
             "align", f"the table is the only one that fits, but the outputs differ by {error:.1e} in float64",
-            [f"{layer.torch_name} is {layer.flax_name}: {layer.error}" for layer in layers],
+            [f"{layer.torch_name} is {layer.flax_name}: {layer.error or 0:.1e}" for layer in layers],
             "look at the first layer whose error is large",
         )  # fmt: skip
     return Alignment(tuple(layers), error, theirs.not_run)

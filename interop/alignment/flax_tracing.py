@@ -1,7 +1,7 @@
 """Trace a Flax model once, read off its jaxpr which layer feeds which, and run it with any numbers."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
@@ -12,7 +12,8 @@ import numpy as np
 from flax import nnx
 from flax.core.tracers import current_trace
 
-from ..rules import Entry, entries, modules
+from ..rules import entries, layers
+from ..verification.flax_side import cast
 from .graph import Graph, Node
 from .jaxpr import Flow
 from .layers import Layer, flax_layers, holders
@@ -40,6 +41,7 @@ class FlaxTrace:
         self.layers: list[Layer] = flax_layers(model)[0]  # in the user's order, which copies do not keep
         with jax.enable_x64(True):
             self.copy = _evaluated(model)
+            self._entries = entries(self.copy)
             self._definition, state = nnx.split(self.copy)
             self._leaves, self._tree = jax.tree.flatten(state)
             self._inputs = [jnp.asarray(x) for x in inputs]
@@ -48,8 +50,10 @@ class FlaxTrace:
         flow = Flow(lambda stack: _place(str(stack)))
         # Arrays of a layer come from it too: the model may use them outside, as with an embedding and its transpose.
         sources: list[set[Node]] = [set() for _ in self._leaves]
-        for key, places in holders(self.layers).items():
-            sources[self._entries[key][0]] |= places
+        holding = holders(self.layers)
+        for entry in self._entries:
+            for slot in entry.slots:
+                sources[self._places[slot.path]].update(*(holding[key] for key in entry.keys))
         sources += [{("input", i)} for i in range(len(inputs))]
         feeding = flow.run(traced.jaxpr.jaxpr, sources)
         shapes = list(traced.jaxpr.out_avals)
@@ -60,9 +64,11 @@ class FlaxTrace:
     def filled(self, arrays: Mapping[str, Array]) -> list[Any]:
         """The model's leaves with other numbers in some of them, by their keys here, in PyTorch's layout."""
         leaves = list(self._leaves)
-        for key, array in arrays.items():
-            place, entry = self._entries[key]
-            leaves[place] = np.asarray(entry.rule.layout.to_flax(array), leaves[place].dtype, order="C")
+        for entry in self._entries:
+            if arrays.keys() >= set(entry.keys):
+                for slot, array in entry.to_flax(arrays):
+                    place = self._places[slot.path]
+                    leaves[place] = np.asarray(array, leaves[place].dtype, order="C")
         return leaves
 
     def run(self, leaves: list[Any]) -> Values:
@@ -84,9 +90,7 @@ class FlaxTrace:
         named = {name: place for place, layer in enumerate(self.layers) for name in layer.names}
         places = {identity: named[copies[place].names[0]] for identity, place in found.items()}
         numbered = {id(leaf): place for place, leaf in enumerate(leaves)}
-        self._entries: dict[str, tuple[int, Entry]] = {
-            entry.key: (numbered[id(entry.variable.get_value())], entry) for entry in entries(model)
-        }
+        self._places = {slot.path: numbered[id(slot.value)] for entry in entries(model) for slot in entry.slots}
         self._calls: list[int] = []
         self._sizes: dict[int, set[tuple[int, int]]] = {}
         outputs: list[Any] = []
@@ -110,18 +114,20 @@ def _place(stack: str) -> int | None:
 
 
 def _evaluated(model: nnx.Module) -> nnx.Module:
-    """A copy in evaluation mode with its floating arrays in float64."""
-    definition, state = nnx.split(model)
-    wide = jax.tree.map(lambda x: np.asarray(x, np.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x, state)
-    result = nnx.merge(definition, wide)
-    result.eval()
+    """A copy in evaluation mode that computes in float64."""
+    result = cast(model, jnp.float64, training=False)
+    for layer in layers(result):
+        if hasattr(layer.module, "param_dtype"):  # Flax's recurrent cells begin with a state of this dtype
+            layer.module.param_dtype = jnp.float64
     return result
 
 
 @contextmanager
-def _watched(model: nnx.Module, places: Mapping[int, int], called: Callable[[int, Any, Any], None]) -> Iterator[None]:
+def _watched(
+    model: nnx.Module, places: Mapping[Hashable, int], called: Callable[[int, Any, Any], None]
+) -> Iterator[None]:
     """Within, a layer's operations bear its place in their name stack, and its calls are reported."""
-    types = {type(module) for _, module in modules(model) if id(module) in places}
+    types = {type(layer.module) for layer in layers(model) if id(layer.module) in places}
     originals = {kind: kind.__call__ for kind in types}
     own = {kind for kind in types if "__call__" in vars(kind)}
 

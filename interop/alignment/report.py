@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from .layers import join
+
 
 @dataclass(frozen=True)
 class AlignedLayer:
@@ -13,7 +15,7 @@ class AlignedLayer:
         torch_name: Its path in PyTorch; the key of an array that a user's module holds.
         flax_name: Its path in Flax, or that array's.
         kind: Its type in PyTorch, or ``"array"``.
-        shapes: Shapes of its arrays in PyTorch.
+        arrays: Names of its arrays in PyTorch, below its path, and their shapes there.
         error: Largest relative difference of its outputs in float64; None where they are not seen: of an array, of a
             layer that did not run, and inside ``jax.lax.scan`` and the like.
     """
@@ -21,7 +23,7 @@ class AlignedLayer:
     torch_name: str
     flax_name: str
     kind: str
-    shapes: tuple[tuple[int, ...], ...]
+    arrays: tuple[tuple[str, tuple[int, ...]], ...]
     error: float | None
 
 
@@ -41,8 +43,17 @@ class Alignment:
 
     @property
     def rename(self) -> dict[str, str]:
-        """Prefixes of keys in Flax by prefixes of keys in PyTorch, as ``interop.load(..., rename=...)`` takes them."""
-        return {layer.torch_name: layer.flax_name for layer in self.layers}
+        """Prefixes of keys in Flax by prefixes of keys in PyTorch, as ``interop.load(..., rename=...)`` takes them.
+
+        Whole keys where a model is itself the layer, and has no prefix.
+        """
+        found = {}
+        for layer in self.layers:
+            if layer.torch_name and layer.flax_name:
+                found[layer.torch_name] = layer.flax_name
+            else:
+                found |= {join(layer.torch_name, name): join(layer.flax_name, name) for name, _ in layer.arrays}
+        return found
 
     def __rich__(self) -> Table:
         table = Table(title="Layers of PyTorch and Flax", title_justify="left")
@@ -54,7 +65,7 @@ class Alignment:
                 layer.torch_name or "the model",
                 layer.flax_name or "the model",
                 layer.kind,
-                ", ".join("×".join(map(str, shape)) or "1" for shape in layer.shapes),
+                ", ".join("×".join(map(str, shape)) or "1" for _, shape in layer.arrays),
                 "not seen" if layer.error is None else f"{layer.error:.1e}",
             )
         note = f"; by type and shapes alone: {', '.join(self.not_run)}" if self.not_run else ""

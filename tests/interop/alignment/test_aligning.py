@@ -52,15 +52,10 @@ def linear(n_in, n_out):
 
 
 def checked(module, model, x):
-    """The renaming, after Flax was filled through it by hand and gave PyTorch's outputs."""
+    """The renaming, after Flax was filled through it and gave PyTorch's outputs."""
     found = interop.align(module, model, x)
     assert found.error <= 1e-12
-    state = {}
-    for key, tensor in module.state_dict().items():
-        old = max((name for name in found.rename if f"{key}.".startswith(f"{name}.") or not name), key=len)
-        new = found.rename[old]
-        state[".".join(filter(None, (new, key.removeprefix(old).removeprefix("."))))] = tensor
-    interop.load(model, state)
+    interop.load(model, module.state_dict(), rename=found.rename)
     given = np.asarray(x, x.dtype if x.dtype.kind == "i" else np.float32)
     expected = module.eval()(torch.tensor(np.moveaxis(given, -1, 1) if given.ndim == 4 else given)).detach().numpy()
     ours = np.asarray(model(given))
@@ -101,8 +96,8 @@ def test_other_names_other_nesting_and_functions_in_place_of_layers():
 
 def test_the_model_itself_may_be_the_layer():
     assert checked(torch.nn.Linear(4, 3), Flax(lambda self, x: self.only(x), only=linear(4, 3)), np.ones((2, 4))) == {
-        "": "only"
-    }
+        "weight": "only.weight", "bias": "only.bias",
+    }  # fmt: skip
 
 
 def test_branches_in_another_order_are_told_apart_by_their_outputs():
@@ -282,6 +277,26 @@ def test_a_layer_that_does_not_run_is_named():
     assert found.rename == {"head": "a", "auxiliary": "b"}
     assert found.not_run == ("auxiliary",)
     assert [layer.error is None for layer in found.layers] == [False, True]
+
+
+def test_layers_of_flax_itself():
+    module = Torch(
+        lambda self, x: self.head(self.memory(self.norm(self.conv(x)).flatten(2).mT)[0]),
+        conv=torch.nn.Conv2d(3, 4, 3), norm=torch.nn.BatchNorm2d(4),
+        memory=torch.nn.LSTM(4, 5, batch_first=True), head=torch.nn.Linear(5, 2),
+    )  # fmt: skip
+
+    def forward(self, x):
+        x = self.norm(self.first(x))
+        return self.top(self.steps(x.reshape(x.shape[0], -1, 4)))
+
+    model = Flax(
+        forward,
+        top=nnx.Linear(5, 2, rngs=QUICK), steps=nnx.RNN(nnx.OptimizedLSTMCell(4, 5, rngs=QUICK)),
+        first=nnx.Conv(3, 4, (3, 3), padding="VALID", rngs=QUICK), norm=nnx.BatchNorm(4, epsilon=1e-5, rngs=QUICK),
+    )  # fmt: skip
+    found = interop.align(module, model, RNG.normal(size=(2, 5, 6, 3)))
+    assert found.rename == {"conv": "first", "norm": "norm", "memory": "steps", "head": "top"}
 
 
 def test_the_table_for_the_terminal():

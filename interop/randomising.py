@@ -1,22 +1,10 @@
-"""Copies of live PyTorch modules, and random numbers in them."""
+"""Random numbers in live PyTorch modules."""
 
-import copy
 from typing import TypeVar
 
 import torch
 
 Module = TypeVar("Module", bound=torch.nn.Module)
-
-
-def copied(module: Module) -> Module:
-    """A deep copy; also of a module whose hooks left a computed weight behind, which ``copy.deepcopy`` refuses."""
-    computed = {
-        id(value): value.detach().clone()
-        for child in module.modules()
-        for value in vars(child).values()
-        if isinstance(value, torch.Tensor) and not value.is_leaf
-    }
-    return copy.deepcopy(module, computed)
 
 
 def randomise(module: Module, seed: int = 0) -> Module:
