@@ -1,5 +1,6 @@
 """The runs of a comparison, and the figures of every array that they give."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -49,7 +50,9 @@ class Comparison:
         gradients: bool,
         steps: int,
         optimizer: torch.optim.Optimizer | None,
+        progress: Callable[[int, int], None] | None,
     ) -> None:
+        self._progress = progress
         self.inputs, self.training, self.gradients, self._steps = inputs, training, gradients, steps
         self.torch64, self._torch32 = (
             TorchSide(torch_module, dtype, training=training) for dtype in (torch.float64, torch.float32)
@@ -71,6 +74,7 @@ class Comparison:
             for name in (*dict(one.named_parameters(recurse=False)), *dict(one.named_buffers(recurse=False)))
         }
         self._first()
+        self._show()
 
     def _first(self) -> None:
         """Both sides in float64 on the inputs as they are; decides what belongs together."""
@@ -211,3 +215,9 @@ class Comparison:
             if key in truth and key in rounded and key in single:
                 ratio.add(single[key], rounded[key], truth[key])
         self.draws += 1
+        self._show()
+
+    def _show(self) -> None:
+        """Report progress: the runs in float64 are one, each draw is one."""
+        if self._progress is not None:
+            self._progress(1 + self.draws, 1 + (_DRAWS if self.draws <= _DRAWS else _MORE_DRAWS))

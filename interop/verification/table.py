@@ -15,7 +15,7 @@ _NEIGHBOURS = 3
 _SHOWN_DIFFERENCES = 12
 
 _COLUMNS = (
-    ("layer", "left"), ("type", "left"), ("shape", "left"), ("float64 rel. error", "right"), ("float32 R", "right"),
+    ("layer", "left"), ("type", "left"), ("shape", "left"), ("float64 error", "right"), ("R", "right"),
     ("", "left"),
 )  # fmt: skip
 _HEADINGS = {"statistic": "batch statistics", "gradient": "gradients", "parameter": "parameters over the steps"}
