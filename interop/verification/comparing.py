@@ -1,5 +1,6 @@
 """The runs of a comparison, and the figures of every array that they give."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -49,7 +50,9 @@ class Comparison:
         gradients: bool,
         steps: int,
         optimizer: torch.optim.Optimizer | None,
+        progress: Callable[[int, int], None] | None,
     ) -> None:
+        self._progress = progress
         self.inputs, self.training, self.gradients, self._steps = inputs, training, gradients, steps
         self.torch64, self._torch32 = (
             TorchSide(torch_module, dtype, training=training) for dtype in (torch.float64, torch.float32)
@@ -63,7 +66,7 @@ class Comparison:
             self._trainers = {
                 side: TorchTrainer(side, optimizer, torch_module) for side in (self.torch64, self._torch32)
             } | {side: FlaxTrainer(side, transform) for side in (self.flax64, self._flax32)}
-        self.draws, self.left_out = 0, ()
+        self.draws, self.left_out = 0, tuple[str, ...]()
         self._vanishing: set[str] = set()
         self._kinds = {
             f"{path}.{name}" if path else name: type(one).__name__
@@ -71,34 +74,43 @@ class Comparison:
             for name in (*dict(one.named_parameters(recurse=False)), *dict(one.named_buffers(recurse=False)))
         }
         self._first()
+        self._show()
 
     def _first(self) -> None:
         """Both sides in float64 on the inputs as they are; decides what belongs together."""
         ours = self.inputs.for_flax(np.float64)
         theirs = self.torch64.run(self.inputs.for_torch(np.float64), graph=self.gradients)
-        self._directions = self.flax64.directions(ours) if self.gradients or self._steps else {}
-        run = self.flax64.run(ours, self._directions)
+        self._shapes = self.flax64.output_shapes(ours) if self.gradients or self._steps else {}
+        run = self.flax64.run(ours, self._directions(0))
         self.pairing = pair_outputs(self.torch64.module, theirs.calls, run.outputs)
         if not self.pairing.pairs:
             raise DilaxError(
                 "verify: the PyTorch module and the Flax model share no layer that gives an array; "
                 "pass models whose layers have the same names."
             )
-        shared = self.pairing.shared(self._directions)
-        if shared.keys() != self._directions.keys():  # an output that PyTorch lacks has no part in gradients
-            self._directions = shared
-            run = self.flax64.run(ours, shared)
-        self._truth = self._torch_found(self.torch64, theirs, self.inputs)
-        self._double = self._flax_found(self.flax64, run, self.inputs)
+        shared = {place: shape for place, shape in self._shapes.items() if place in self.pairing.output_places}
+        if shared != self._shapes:  # an output that PyTorch lacks has no part in gradients
+            self._shapes = shared
+            run = self.flax64.run(ours, self._directions(0))
+        self._truth = self._torch_found(self.torch64, theirs, self.inputs, 0)
+        self._double = self._flax_found(self.flax64, run, self.inputs, 0)
 
-    def _torch_found(self, side: TorchSide, run: Run, inputs: Inputs) -> Found:
+    def _directions(self, draw: int) -> dict[str, Array]:
+        """A random array for each floating output: what gradients are taken along, and what steps lead to.
+
+        Each draw has its own, for some gradients do not depend on the inputs, such as that of a last bias.
+        """
+        rng = np.random.default_rng((11, draw))
+        return {place: rng.standard_normal(shape) for place, shape in self._shapes.items()}
+
+    def _torch_found(self, side: TorchSide, run: Run, inputs: Inputs, draw: int) -> Found:
         found: Found = {}
         for pair in self.pairing.pairs:
             if pair.call in run.calls and pair.place in run.calls[pair.call].arrays:
                 found["output", pair.name] = channels_last(run.calls[pair.call].arrays[pair.place], pair.axis)
         if self.training:
             found |= {("statistic", name): array for name, array in side.statistics().items()}
-        directions = self.pairing.for_torch(self._directions)
+        directions = self.pairing.for_torch(self._directions(draw))
         if self.gradients:
             found |= {
                 ("gradient", name): channels_last(slope, inputs.axis(int(name[6:]))) if name[:6] == "input " else slope
@@ -112,7 +124,7 @@ class Comparison:
             found |= {("parameter", name): arrays for name, arrays in history.items()}
         return found
 
-    def _flax_found(self, side: FlaxSide, run: FlaxRun, inputs: Inputs) -> Found:
+    def _flax_found(self, side: FlaxSide, run: FlaxRun, inputs: Inputs, draw: int) -> Found:
         found: Found = {
             ("output", pair.name): run.outputs[pair.call][pair.flax_place]
             for pair in self.pairing.pairs
@@ -122,7 +134,7 @@ class Comparison:
         found |= {("gradient", name): array for name, array in run.slopes.items()}
         if side in self._trainers:
             dtype = np.float64 if side is self.flax64 else np.float32
-            history = self._trainers[side].run(inputs.for_flax(dtype), self._directions, self._steps)
+            history = self._trainers[side].run(inputs.for_flax(dtype), self._directions(draw), self._steps)
             found |= {("parameter", name): arrays for name, arrays in history.items()}
         return found
 
@@ -141,7 +153,7 @@ class Comparison:
         tiny = {key for key in keys if key[0] == "gradient" and largest(self._truth[key]) <= VANISHING * largest_gradient}
         steady = [key for key in keys if not (key[0] == "parameter" and key[1] in self._vanishing)]
         self.left_out = tuple(
-            f"steps of {name} (its gradient vanishes, so it moves by rounding alone)" for name in sorted(self._vanishing)
+            f"steps of {key[1]} (its gradient vanishes, so rounding alone moves it)" for key in keys if key not in steady
         )
         errors = {
             key: relative_error(
@@ -179,7 +191,8 @@ class Comparison:
         """R of each array, over more draws while one alone is in doubt and float64 agrees."""
         ratios = {key: Ratio() for key in keys}
         truth: Found | None = self._truth
-        fixed = not self.inputs.movable  # whole numbers are not changed, so that all draws are one
+        # Whole numbers are not changed, so that all draws of them are one.
+        fixed = not self.inputs.movable and not self._shapes
         while True:
             for _ in range(1 if fixed else _DRAWS if self.draws == 0 else _MORE_DRAWS - _DRAWS):
                 self._draw(ratios, truth)
@@ -190,17 +203,21 @@ class Comparison:
                 return ratios
 
     def _draw(self, ratios: dict[Key, Ratio], truth: Found | None) -> None:
-        inputs = self.inputs.draw(self.draws)
+        draw, inputs = self.draws, self.inputs.draw(self.draws)
         if truth is None:
             wide = self.torch64.run(inputs.for_torch(np.float64), graph=self.gradients)
-            truth = self._torch_found(self.torch64, wide, inputs)
-        rounded = self._torch_found(
-            self._torch32, self._torch32.run(inputs.for_torch(np.float32), graph=self.gradients), inputs
-        )
-        single = self._flax_found(
-            self._flax32, self._flax32.run(inputs.for_flax(np.float32), self._directions), inputs
-        )
+            truth = self._torch_found(self.torch64, wide, inputs, draw)
+        theirs = self._torch32.run(inputs.for_torch(np.float32), graph=self.gradients)
+        rounded = self._torch_found(self._torch32, theirs, inputs, draw)
+        ours = self._flax32.run(inputs.for_flax(np.float32), self._directions(draw))
+        single = self._flax_found(self._flax32, ours, inputs, draw)
         for key, ratio in ratios.items():
             if key in truth and key in rounded and key in single:
                 ratio.add(single[key], rounded[key], truth[key])
         self.draws += 1
+        self._show()
+
+    def _show(self) -> None:
+        """Report progress: the runs in float64 are one, each draw is one."""
+        if self._progress is not None:
+            self._progress(1 + self.draws, 1 + (_DRAWS if self.draws <= _DRAWS else _MORE_DRAWS))

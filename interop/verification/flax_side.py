@@ -61,15 +61,12 @@ class FlaxSide:
         """The copy itself, a new one each time."""
         return nnx.merge(self.graph, self.params, self.rest, copy=True)
 
-    def directions(self, inputs: list[Array]) -> dict[str, Array]:
-        """A fixed random array for each floating output: their scalar product is what gradients are taken of."""
+    def output_shapes(self, inputs: list[Array]) -> dict[str, tuple[int, ...]]:
+        """Shapes of the model's floating outputs, by place."""
         with self.precision():
             shapes = jax.eval_shape(lambda *given: self.forward(self.params, self.rest, given)[0], *inputs)
-        rng = np.random.default_rng(11)
         return {
-            place: rng.standard_normal(one.shape)
-            for place, one in shapes[""].items()
-            if jnp.issubdtype(one.dtype, jnp.floating)
+            place: one.shape for place, one in shapes.get("", {}).items() if jnp.issubdtype(one.dtype, jnp.floating)
         }
 
     def run(self, inputs: list[Array], directions: Mapping[str, Array]) -> FlaxRun:

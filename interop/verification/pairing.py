@@ -49,10 +49,10 @@ class Pairing:
             if pair.call == "" and pair.flax_place in directions
         }
 
-    def shared(self, directions: Mapping[str, Array]) -> dict[str, Array]:
-        """Those of the arrays whose place PyTorch's outputs have too."""
-        places = {pair.flax_place for pair in self.pairs if pair.call == ""}
-        return {place: array for place, array in directions.items() if place in places}
+    @property
+    def output_places(self) -> set[str]:
+        """Where the model's own outputs are in Flax's."""
+        return {pair.flax_place for pair in self.pairs if pair.call == ""}
 
 
 def pair_outputs(

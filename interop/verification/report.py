@@ -57,7 +57,12 @@ class LayerComparison:
     @property
     def title(self) -> str:
         """What a reader is told: the name, and what it is of."""
-        return f"{PREFIXES[self.what]}{self.name or 'output'}"
+        return f"{PREFIXES[self.what]}{self.label}"
+
+    @property
+    def label(self) -> str:
+        """The name, or a word for the whole model's output, which has none."""
+        return f"output{self.name}" if not self.name or self.name.startswith("[") else self.name
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON values; a figure that is no number is None."""
@@ -217,5 +222,16 @@ def figures(row: LayerComparison) -> str:
     """Both figures of a comparison in words."""
     if row.flax_shape != row.shape:
         return f"the shape is {row.flax_shape} in Flax and {row.shape} in PyTorch"
-    ratio = "" if row.float32 is None else f", R {row.float32:.2f}"
+    ratio = "" if row.float32 is None else f", R {ratio_text(row.float32)}"
     return f"float64 {row.float64:.1e}{ratio}"
+
+
+def ratio_text(value: float) -> str:
+    """R as it is printed."""
+    return f"{value:.2f}" if value < 1000 else f"{value:.1e}"
+
+
+def shape_text(row: LayerComparison) -> str:
+    """The shape of an array, both sides' where they differ."""
+    theirs, ours = ("×".join(map(str, shape)) or "()" for shape in (row.shape, row.flax_shape))
+    return theirs if theirs == ours else f"{theirs} (Flax {ours})"

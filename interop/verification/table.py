@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .measures import FLOAT32_LIMIT, FLOAT64_LIMIT
-from .report import LayerComparison, VerifyReport
+from .report import LayerComparison, VerifyReport, ratio_text, shape_text
 
 # More rows than these are folded, down to the neighbours of what differs and the ends.
 _MANY = 40
@@ -15,7 +15,7 @@ _NEIGHBOURS = 3
 _SHOWN_DIFFERENCES = 12
 
 _COLUMNS = (
-    ("layer", "left"), ("type", "left"), ("shape", "left"), ("float64 rel. error", "right"), ("float32 R", "right"),
+    ("layer", "left"), ("type", "left"), ("shape", "left"), ("float64 error", "right"), ("R", "right"),
     ("", "left"),
 )  # fmt: skip
 _HEADINGS = {"statistic": "batch statistics", "gradient": "gradients", "parameter": "parameters over the steps"}
@@ -25,7 +25,7 @@ def table(report: VerifyReport, *, all: bool) -> Table:
     """The table of a report; ``all`` shows every row."""
     found = Table(title=f"PyTorch and Flax, layer by layer: {report.summary}", title_justify="left")
     for heading, justify in _COLUMNS:
-        found.add_column(heading, justify=justify)  # type: ignore[arg-type]
+        found.add_column(heading, justify=justify, overflow="fold", no_wrap=heading != "layer")  # type: ignore[arg-type]
     rows = report.rows
     shown = set(range(len(rows))) if all or len(rows) <= _MANY else _kept(rows)
     hidden: list[LayerComparison] = []
@@ -55,16 +55,13 @@ def _kept(rows: Sequence[LayerComparison]) -> set[int]:
 
 
 def _cells(row: LayerComparison, first: bool) -> list[Any]:
-    shape = "×".join(map(str, row.shape))
-    if row.flax_shape != row.shape:
-        shape += f" (Flax {'×'.join(map(str, row.flax_shape))})"
     verdict = Text("equal", "green")
     if not row.equal:
-        verdict = Text("DIFFERS FIRST" if first else "differs", "bold red" if first else "red")
-    ratio = "" if row.float32 is None else f"{row.float32:.2f}"
-    if row.float32 is not None and row.limit > FLOAT32_LIMIT:
-        ratio += f" ≤ {row.limit:.1f}" if row.float32 > FLOAT32_LIMIT else ""
-    return [Text(row.name or "output"), row.kind, shape, f"{row.float64:.1e}", ratio, verdict]
+        verdict = Text("differs first" if first else "differs", "bold red" if first else "red")
+    ratio = "" if row.float32 is None else ratio_text(row.float32)
+    if row.float32 is not None and row.float64 <= FLOAT64_LIMIT and row.float32 > FLOAT32_LIMIT:
+        ratio += f" {'≤' if row.equal else '>'} {row.limit:.1f}"  # a small array, whose limit is another
+    return [Text(row.label), row.kind, shape_text(row), f"{row.float64:.1e}", ratio, verdict]
 
 
 def _fold(found: Table, hidden: list[LayerComparison]) -> None:
@@ -76,7 +73,7 @@ def _fold(found: Table, hidden: list[LayerComparison]) -> None:
     found.add_row(
         Text(f"… {len(hidden)} more", "dim"), "", "",
         Text(f"≤ {max(row.float64 for row in hidden):.1e}", "dim"),
-        Text(f"≤ {max(ratios):.2f}" if ratios else "", "dim"),
+        Text(f"≤ {ratio_text(max(ratios))}" if ratios else "", "dim"),
         Text("equal", "green") if equal else Text("differ", "red"),
     )  # fmt: skip
     hidden.clear()

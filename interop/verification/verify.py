@@ -1,10 +1,9 @@
 """Compare a Flax model with the PyTorch module that it came from."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import jax.numpy as jnp
 import torch
 from flax import nnx
 
@@ -28,6 +27,7 @@ def verify(
     steps: int = 0,
     optimizer: torch.optim.Optimizer | None = None,
     channels: bool | Sequence[bool] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> VerifyReport:
     """Run both models on the same inputs in float64 and in float32 and compare every layer.
 
@@ -54,6 +54,7 @@ def verify(
             does it in JAX. SGD with learning rate 0.01 and momentum 0.9 if None.
         channels: Whether the inputs have channels, last in Flax and on axis 1 in PyTorch; one answer, or one for each
             input. If None, floating inputs of three or more axes do; pass False for sequences.
+        progress: Called with how many runs are done, and how many there are.
 
     Returns:
         Both figures for each array; ``report.equal`` says whether all are within the limits of rounding.
@@ -71,8 +72,9 @@ def verify(
         optimizer = default_optimizer(torch_module) if optimizer is None else optimizer
         check_optimizer(optimizer, torch_module)
     comparison = Comparison(
-        torch_module, model, given, training=training, gradients=gradients, steps=steps, optimizer=optimizer
-    )
+        torch_module, model, given, training=training, gradients=gradients, steps=steps, optimizer=optimizer,
+        progress=progress,
+    )  # fmt: skip
     rows = comparison.rows()
     report = VerifyReport(
         rows["output"],
