@@ -1,44 +1,62 @@
 """The pytest plugin, in runs of its own."""
 
 import json
+import os
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
+CACHE = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))
 PAGE = ROOT / "docs" / "testing.md"
 
 pytest_plugins = ["pytester"]
 
-DIFFERENT = """
+TESTS = """
+import pytest
+import torch
+import interop
+from dilax import nn
+from interop.testing import assert_parity, randomise
 
-def test_different(parity_input):
+@pytest.mark.parametrize("eps", [1e-5, 1e-3])
+def test_norm(parity_input, eps):
     module = randomise(torch.nn.LayerNorm(50))
-    model = nn.LayerNorm(50, eps=1e-3)
+    model = nn.LayerNorm(50, eps=eps)
     interop.load(model, module.state_dict())
-    assert_parity(module, model, parity_input((3, 50)), gradients=False)
+    for rows in (3, 4):
+        assert_parity(module, model, parity_input((rows, 50)), gradients=False)
 """
 
 
 def run(pytester, monkeypatch, *arguments):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("DILAX_COMPILE", "0")  # pytester's home is new, so all that is compiled would be compiled again
     return pytester.runpytest_subprocess("-p", "interop.testing.plugin", "-p", "no:cacheprovider", *arguments)
 
 
-def test_the_example_of_the_page_and_its_reports(pytester, monkeypatch):
-    example = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[1]
-    pytester.makepyfile(test_example=example + DIFFERENT)
+def test_a_report_of_each_assertion_is_written(pytester, monkeypatch):
+    pytester.makepyfile(test_it=TESTS)
     result = run(pytester, monkeypatch, "--parity-report=reports/parity")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["parity reports: *reports/parity", "*MismatchError: verify: *"])
-    reports = {path.name: json.loads(path.read_text()) for path in Path("reports/parity").glob("*.json")}
-    assert sorted(re.sub("-[0-9a-f]{8}-", "-", name) for name in reports) == [
-        "test_block-1.json", "test_block-2.json", "test_different-1.json",
-    ]  # fmt: skip
-    for name, values in reports.items():
-        assert values["test"] == f"test_example.py::{name[:-16]}"
-        assert values["equal"] == ("different" not in name)
-        assert "Norm" in Path("reports/parity", name).with_suffix(".html").read_text()
+    found = [json.loads(path.read_text()) for path in sorted(Path("reports/parity").glob("test_norm-*.json"))]
+    assert sorted((values["test"], values["assertion"], values["equal"]) for values in found) == [
+        ("test_it.py::test_norm[0.001]", 1, False),
+        ("test_it.py::test_norm[1e-05]", 1, True),
+        ("test_it.py::test_norm[1e-05]", 2, True),
+    ]
+    pages = list(Path("reports/parity").glob("*.html"))
+    assert len(pages) == 3
+    assert all("LayerNorm" in page.read_text() for page in pages)
+
+
+@pytest.mark.slow
+def test_the_example_of_the_page(pytester, monkeypatch):
+    example = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[1]
+    pytester.makepyfile(test_example=example)
+    monkeypatch.setenv("XDG_CACHE_HOME", CACHE)  # pytester's home is new, and the convolutions would be compiled anew
+    run(pytester, monkeypatch).assert_outcomes(passed=1)
 
 
 def test_a_run_without_it_imports_neither_framework(pytester, monkeypatch):
