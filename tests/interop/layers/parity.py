@@ -4,8 +4,6 @@ Outputs, the gradients of inputs and parameters, and running statistics, in floa
 against PyTorch's float64.
 """
 
-import copy
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +13,7 @@ from flax import nnx
 import interop
 from interop.reparametrizing import layer_type
 from interop.rules import TORCH_RULES
+from interop.verification.torch_side import copied
 
 #: Largest relative error between two float64 runs of one computation that rounding explains.
 FLOAT64 = 1e-12
@@ -22,22 +21,6 @@ FLOAT64 = 1e-12
 FLOAT32 = 2.0
 # No float32 result is nearer to the truth than half a unit in the last place, on average about this share of it.
 ROUNDING = 2.0**-25
-
-
-def randomized(module):
-    """The module with random parameters and statistics, in place: nothing is left at 0 or 1."""
-    generator = torch.Generator().manual_seed(5)
-    state = module.state_dict(keep_vars=True)
-    for name, tensor in state.items():
-        if f"{name[:-1]}u" in state:
-            continue  # singular vectors, whose length is 1
-        if name.endswith("running_var"):
-            tensor.data.uniform_(0.5, 2, generator=generator)
-        elif tensor.is_floating_point():
-            tensor.data.add_(torch.empty_like(tensor).uniform_(-0.3, 0.3, generator=generator))
-        elif name.endswith("num_batches_tracked"):
-            tensor.data.add_(3)
-    return module
 
 
 def channel_axis(module, ndim):
@@ -66,12 +49,12 @@ def check(module, *inputs, training=False, steps=1, single=True):
     Inputs of integers have no gradient; those of float are float64.
     """
     module = module.double().train(training)
-    truth = _torch(_copied(module), inputs, torch.float64, steps)
-    rounded = _torch(_copied(module), inputs, torch.float32, steps)
+    truth = _torch(copied(module), inputs, torch.float64, steps)
+    rounded = _torch(copied(module), inputs, torch.float32, steps)
     with jax.enable_x64(True):
         double = _flax(module, inputs, np.float64, steps)
     if single:
-        narrow = _flax(_copied(module).float(), inputs, np.float32, steps)
+        narrow = _flax(copied(module).float(), inputs, np.float32, steps)
     assert truth.keys() == double.keys()
     for name, expected in truth.items():
         assert double[name].shape == expected.shape, name
@@ -87,14 +70,6 @@ def check(module, *inputs, training=False, steps=1, single=True):
         assert ratio <= FLOAT32, f"{name}: R {ratio:.2f}"
 
 
-def _copied(module):
-    """A copy, also of a module with a weight that a hook computed."""
-    for name, value in vars(module).items():
-        if torch.is_tensor(value):
-            setattr(module, name, value.detach())
-    return copy.deepcopy(module)
-
-
 def check_draws(make, shape, draws=4):
     """The float32 half of :func:`check`, its errors taken together over several draws of parameters and inputs.
 
@@ -104,9 +79,9 @@ def check_draws(make, shape, draws=4):
     for seed in range(draws):
         torch.manual_seed(seed)
         module, x = make().double().eval(), np.random.default_rng(seed).normal(size=shape)
-        truth = _torch(_copied(module), (x,), torch.float64, 1)
-        rounded = _torch(_copied(module), (x,), torch.float32, 1)
-        narrow = _flax(_copied(module).float(), (x,), np.float32, 1)
+        truth = _torch(copied(module), (x,), torch.float64, 1)
+        rounded = _torch(copied(module), (x,), torch.float32, 1)
+        narrow = _flax(copied(module).float(), (x,), np.float32, 1)
         for name, expected in truth.items():
             ours[name] = ours.get(name, 0) + _rms(narrow[name] - expected) ** 2
             theirs[name] = theirs.get(name, 0) + max(_rms(rounded[name] - expected), ROUNDING * _rms(expected)) ** 2

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from .parity import check, check_draws, randomized
+from interop.testing import randomise
+
+from .parity import check, check_draws
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 3, 8))  # few terms in each sum over the steps and the batch
@@ -21,14 +23,14 @@ SEQUENCES = [
 @pytest.mark.parametrize("make", SEQUENCES)
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 def test_sequences(make):
-    check(randomized(make()), X, single=False)
+    check(randomise(make()), X, single=False)
     check_draws(make, X.shape)
 
 
 @pytest.mark.parametrize("module", [torch.nn.GRUCell(8, 20), torch.nn.RNNCell(8, 20, nonlinearity="relu")], ids=str)
 def test_cells(module):
-    check(randomized(module), X[0], RNG.normal(size=(3, 20)))
+    check(randomise(module), X[0], RNG.normal(size=(3, 20)))
 
 
 def test_lstm_cell_from_zeros():
-    check(randomized(torch.nn.LSTMCell(8, 20)), X[0])
+    check(randomise(torch.nn.LSTMCell(8, 20)), X[0])
