@@ -14,6 +14,7 @@ from dilax.errors import ArgumentError, MismatchError, nearest
 from ..arrays import to_numpy
 from ..loading import load
 from ..randomising import randomise
+from ..verification.measures import FLOAT64_LIMIT
 from ..verification.torch_side import copied
 from .comparing import layer_error, result_error
 from .flax_tracing import FlaxTrace
@@ -23,9 +24,6 @@ from .report import AlignedLayer, Alignment
 from .search import Search
 from .torch_tracing import TorchTrace, trace_torch
 from .tracing import Array
-
-#: Largest relative error between two float64 runs of one computation that rounding explains.
-FLOAT64_LIMIT = 1e-12
 
 
 def align(
@@ -54,7 +52,7 @@ def align(
     arrays = [_double(x) for x in (inputs if isinstance(inputs, tuple | list) else (inputs,))]
     ours = FlaxTrace(model, arrays)
     tensors = [torch.from_numpy(_for_torch(x, ours, index)) for index, x in enumerate(arrays)]
-    truth = copied(torch_module).double().eval().requires_grad_()
+    truth = copied(torch_module).cpu().double().eval().requires_grad_()
     # Initial values such as zeros, and copies of one layer, would hide differences from the search.
     probe = randomise(copied(truth))
     theirs = trace_torch(probe, tensors)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..verification.measures import relative_error
 from .tracing import Array
 
 
@@ -19,7 +20,7 @@ def layer_error(theirs: Sequence[Array], ours: Sequence[Array]) -> float | None:
     largest = 0.0
     for output in theirs:
         expected = np.sort(output, axis=None)
-        errors = [relative(expected, found) for found in remaining]
+        errors = [relative_error(found, expected) for found in remaining]
         nearest = int(np.argmin(errors))
         largest = max(largest, errors[nearest])
         del remaining[nearest]
@@ -28,18 +29,8 @@ def layer_error(theirs: Sequence[Array], ours: Sequence[Array]) -> float | None:
 
 def result_error(theirs: Sequence[Array], ours: Sequence[Array]) -> float:
     """Largest relative difference of the models' results, whose channels may be second in PyTorch and last in Flax."""
-    errors = [min(relative(x, y), relative(np.moveaxis(x, min(1, x.ndim - 1), -1) if x.ndim else x, y))
-              for x, y in zip(theirs, ours, strict=True)]  # fmt: skip
+    errors = []
+    for expected, found in zip(theirs, ours, strict=True):
+        moved = np.moveaxis(expected, 1, -1) if expected.ndim > 1 else expected
+        errors.append(min(relative_error(found, expected), relative_error(found, moved)))
     return max(errors, default=0.0)
-
-
-def relative(expected: Array, found: Array) -> float:
-    """Largest difference over the largest magnitude; infinite where the shapes differ or a number is none."""
-    if expected.shape != found.shape:
-        return float("inf")
-    if not expected.size:
-        return 0.0
-    error = float(np.abs(np.subtract(found, expected, dtype=np.float64)).max())
-    scale = float(np.abs(expected).max())
-    ratio = error / scale if scale else error
-    return ratio if np.isfinite(ratio) else float("inf")

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from dilax.errors import MismatchError
+from dilax.errors import DilaxError, MismatchError
 
 from .flax_tracing import FlaxTrace
 from .graph import Node
@@ -14,7 +14,7 @@ from .torch_tracing import TorchTrace
 
 
 def check_layers(theirs: TorchTrace, ours: FlaxTrace) -> None:
-    """Raise a MismatchError unless both models have equally many layers of each type and shapes."""
+    """Raise a MismatchError unless both models have equally many layers of each type and shapes, and some."""
     left, right = _in_order(theirs), _in_order(ours)
     match = SequenceMatcher(None, [layer.label for layer in left], [layer.label for layer in right], autojunk=False)
     changes = [change for change in match.get_opcodes() if change[0] != "equal"]
@@ -28,6 +28,8 @@ def check_layers(theirs: TorchTrace, ours: FlaxTrace) -> None:
             "align", f"{len(problems)} layers have no counterpart of the same type and shapes", problems,
             "build the Flax model with the PyTorch module's layers and options",
         )  # fmt: skip
+    if not theirs.layers:
+        raise DilaxError("align: the models have no layer with arrays; there is nothing to rename.")
     if len(theirs.values.results) != ours.number_results:
         raise MismatchError(
             "align", "the models return different numbers of arrays",
@@ -50,19 +52,20 @@ def no_table(search: Search, theirs: TorchTrace, ours: FlaxTrace, *, alike: bool
     """The error of models whose layers are alike and whose numbers are not."""
     assert search.failure is not None
     one, other = search.failure
+    names = ["PyTorch: the result", "Flax: the result"]
     if isinstance(one, int) and isinstance(other, int):
-        first = "the first outputs that differ, of the table that comes furthest"
-        lines = [f"PyTorch: {theirs.layers[one]}", f"Flax: {ours.layers[other]}"]
-    else:
-        first = "of the table that comes furthest every layer agrees, and the result differs"
-        lines = ["PyTorch: the result", "Flax: the result"]
-    sources = (_sources(theirs, one), _sources(ours, other))
-    lines = [f"{line}, fed by {source}" for line, source in zip(lines, sources, strict=True)]
-    flow = "" if alike else ", and the data flows differ"
+        names = [f"PyTorch: {theirs.layers[one]}", f"Flax: {ours.layers[other]}"]
+    flow = "alike" if alike else "different"
     return MismatchError(
-        "align", f"the layers agree in types and shapes, but no table gives PyTorch's outputs{flow}; below is {first}",
-        lines, "compare the options of these layers, and what is computed between them",
-    )  # fmt: skip
+        "align",
+        "types and shapes of the layers agree, but no table gives PyTorch's outputs",
+        [
+            f"{names[0]}, fed by {_sources(theirs, one)}",
+            f"{names[1]}, fed by {_sources(ours, other)}",
+            f"With the table that comes furthest these outputs are the first to differ; the data flows are {flow}.",
+        ],
+        "compare the options of the layers below, and what is computed before them",
+    )
 
 
 def ambiguity(solutions: Sequence[dict[int, int]], theirs: TorchTrace, ours: FlaxTrace) -> MismatchError:

@@ -1,6 +1,7 @@
 """Models of one architecture under names that disagree."""
 
 import io
+from random import Random
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ from rich.console import Console
 
 import interop
 from dilax import nn
-from dilax.errors import ArgumentError, MismatchError
+from dilax.errors import ArgumentError, DilaxError, MismatchError
 
 RNG = np.random.default_rng(0)
 QUICK = nnx.Rngs(jax.random.key(0, impl="unsafe_rbg"))
@@ -247,11 +248,48 @@ def test_a_difference_of_options_names_the_first_layer():
     with pytest.raises(MismatchError) as caught:
         interop.align(module, model, RNG.normal(size=(3, 4)))
     assert str(caught.value) == (
-        "align: the layers agree in types and shapes, but no table gives PyTorch's outputs; below is the first outputs "
-        "that differ, of the table that comes furthest; compare the options of these layers, and what is computed "
-        "between them.\n"
+        "align: types and shapes of the layers agree, but no table gives PyTorch's outputs; compare the options of the "
+        "layers below, and what is computed before them.\n"
         "  PyTorch: 1 (LayerNorm: weight [4], bias [4]), fed by 0\n"
-        "  Flax: b (LayerNorm: weight [4], bias [4]), fed by a"
+        "  Flax: b (LayerNorm: weight [4], bias [4]), fed by a\n"
+        "  With the table that comes furthest these outputs are the first to differ; the data flows are alike."
+    )
+
+
+def test_a_difference_between_the_layers_is_told():
+    module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Linear(4, 4))
+    model = Flax(lambda self, x: self.b(self.a(x)) + x, a=linear(4, 4), b=linear(4, 4))
+    with pytest.raises(MismatchError) as caught:
+        interop.align(module, model, RNG.normal(size=(3, 4)))
+    assert str(caught.value) == (
+        "align: types and shapes of the layers agree, but no table gives PyTorch's outputs; compare the options of the "
+        "layers below, and what is computed before them.\n"
+        "  PyTorch: the result, fed by 1\n"
+        "  Flax: the result, fed by b, input 0\n"
+        "  With the table that comes furthest these outputs are the first to differ; the data flows are different."
+    )
+
+
+def test_other_results_and_nothing_to_align():
+    module, model = torch.nn.Linear(4, 3), Flax(lambda self, x: (self.a(x), x), a=linear(4, 3))
+    with pytest.raises(MismatchError) as caught:
+        interop.align(module, model, np.ones((2, 4)))
+    assert str(caught.value) == (
+        "align: the models return different numbers of arrays; let both return the same.\n  PyTorch: 1\n  Flax: 2"
+    )
+    with pytest.raises(DilaxError) as caught:
+        interop.align(torch.nn.ReLU(), nn.ReLU(), np.ones((2, 4)))
+    assert str(caught.value) == "align: the models have no layer with arrays; there is nothing to rename."
+
+
+def test_too_many_tables_are_refused(monkeypatch):
+    monkeypatch.setattr("interop.alignment.search.TRIES", 2)
+    module, model = twins()
+    with pytest.raises(DilaxError) as caught:
+        interop.align(module, model, RNG.normal(size=(2, 7, 3)))
+    assert str(caught.value) == (
+        "align: 2 tables were tried and more are possible, since many layers are alike; say for some of them which is "
+        "which, in known={'name in PyTorch': 'path in Flax'}."
     )
 
 
@@ -312,3 +350,41 @@ def test_the_table_for_the_terminal():
     assert "head" in text
     assert "3×4, 3" in text
     assert "by type and shapes alone: spare" in text
+
+
+def program(random):
+    """A random model: for each layer its sources (-1: the input) and their weights; an order to compute them in."""
+    count = random.randint(2, 8)
+    sources = [random.sample(range(-1, i), random.randint(1, min(2, i + 1))) for i in range(count)]
+    return [[(source, random.choice([1.0, 1.0, 0.5])) for source in one] for one in sources]
+
+
+def order(steps, random):
+    found = []
+    while len(found) < len(steps):
+        ready = [i for i, step in enumerate(steps) if i not in found and all(j in (-1, *found) for j, _ in step)]
+        found.append(random.choice(ready))
+    return found
+
+
+def run(layers, steps, order, x, tanh):
+    values = {-1: x}
+    for i in order:
+        values[i] = layers[i](tanh(sum(weight * values[j] for j, weight in steps[i])))
+    return sum((i + 2) * values[i] for i in range(len(steps)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(15))
+def test_random_models_of_layers_that_are_all_alike(seed):
+    random = Random(seed)
+    steps = program(random)
+    count = len(steps)
+    places = random.sample(range(count), count)
+    first, second = order(steps, random), order(steps, random)
+    module = Torch(lambda self, x: run(self.steps, steps, first, x, torch.tanh),
+                   steps=torch.nn.ModuleList(torch.nn.Linear(3, 3) for _ in steps))  # fmt: skip
+    model = Flax(lambda self, x: run([self.parts[place] for place in places], steps, second, x, jnp.tanh),
+                 parts=nnx.List([linear(3, 3) for _ in steps]))  # fmt: skip
+    found = interop.align(module, model, np.random.default_rng(seed).normal(size=(2, 3)))
+    assert found.rename == {f"steps.{i}": f"parts.{places[i]}" for i in range(count)}
