@@ -10,7 +10,8 @@ Module = TypeVar("Module", bound=torch.nn.Module)
 def randomise(module: Module, seed: int = 0) -> Module:
     """Put random parameters and statistics into a PyTorch module, so that no number is left at 0 or 1.
 
-    Each array keeps its size: noise as large as its spread is added, or of up to 0.3 where all its numbers are equal.
+    Each array keeps its size: the noise that is added is as large as its spread; where all its numbers are equal, it is
+    up to 0.3 of them, or up to 0.3 if they are 0. Numbers that are not finite, as in masks, stay.
 
     Args:
         module: The module; changed in place.
@@ -29,8 +30,8 @@ def randomise(module: Module, seed: int = 0) -> Module:
         if name.endswith("running_var"):
             drawn = torch.empty(tensor.shape, dtype=torch.float64).uniform_(0.5, 2, generator=generator)
             tensor.copy_(drawn)
-        elif tensor.is_floating_point() and tensor.numel():
-            spread = tensor.double().std(correction=0).item() or 0.3
+        elif tensor.is_floating_point() and (finite := tensor[tensor.isfinite()].double()).numel():
+            spread = finite.std(correction=0).item() or 0.3 * abs(finite[0].item()) or 0.3
             drawn = torch.empty(tensor.shape, dtype=torch.float64).uniform_(-spread, spread, generator=generator)
             tensor.add_(drawn)
         elif name.endswith("num_batches_tracked"):

@@ -60,17 +60,18 @@ def align(
     pair = _with_known(coloured(theirs.graph, ours.graph), theirs, ours, known or {})
     search = Search(theirs, ours, _numbers(probe))
     search.run(pair)
-    if not search.solutions:
-        # Flax's own recurrent layers cannot hold all numbers, but perhaps the module's.
-        own = Search(trace_torch(truth, tensors), ours, _numbers(truth))
+    final = trace_torch(truth, tensors)
+    if len(search.solutions) != 1:
+        # Flax's own recurrent layers cannot hold all numbers, and random ones may give none at all (a root, a logarithm).
+        own = Search(final, ours, _numbers(truth))
         own.run(pair)
-        if not own.solutions:
-            raise no_table(search, theirs, ours, alike=pair.alike)
-        search = own
+        search = own if own.solutions else search
+    if not search.solutions:
+        raise no_table(search, theirs, ours, alike=pair.alike)
     if len(search.solutions) > 1:
         raise ambiguity(search.solutions, theirs, ours)
     check_names(theirs, ours, search.solutions[0])
-    return _proven(search.solutions[0], trace_torch(truth, tensors), ours, _numbers(truth))
+    return _proven(search.solutions[0], final, ours, _numbers(truth))
 
 
 def _double(x: Any) -> Array:
@@ -79,13 +80,13 @@ def _double(x: Any) -> Array:
 
 
 def _for_torch(array: Array, ours: FlaxTrace, index: int) -> Array:
-    """An input as PyTorch takes it: the layers that it first meets say whether it is a feature map."""
+    """An input as PyTorch takes it: the layers that it first meets, if any, say whether it is a feature map."""
     meeting = [
         ours.layers[node]
         for node, sources in ours.graph.predecessors.items()
         if isinstance(node, int) and ("input", index) in sources
     ]
-    maps = any(layer.channels for layer in meeting) or not meeting
+    maps = any(layer.channels for layer in meeting or ours.layers)
     moved = np.moveaxis(array, -1, 1) if maps and array.ndim >= 3 and array.dtype.kind == "f" else array
     return np.array(moved, np.int64 if array.dtype.kind in "iu" else None, order="C")
 

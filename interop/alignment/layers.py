@@ -52,10 +52,10 @@ def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path and name else path or name
 
 
-def holders(layers: list[Layer]) -> dict[str, set[int]]:
+def holders(described: list[Layer]) -> dict[str, set[int]]:
     """The places of the layers that hold the array of each key."""
     found: dict[str, set[int]] = {}
-    for place, layer in enumerate(layers):
+    for place, layer in enumerate(described):
         for name in layer.names:
             for key in layer.keys(name):
                 found.setdefault(key, set()).add(place)

@@ -50,7 +50,6 @@ def check_names(theirs: TorchTrace, ours: FlaxTrace, table: dict[int, int]) -> N
 
 def no_table(search: Search, theirs: TorchTrace, ours: FlaxTrace, *, alike: bool) -> MismatchError:
     """The error of models whose layers are alike and whose numbers are not."""
-    assert search.failure is not None
     one, other = search.failure
     names = ["PyTorch: the result", "Flax: the result"]
     if isinstance(one, int) and isinstance(other, int):
@@ -99,7 +98,7 @@ def _beyond(layers: list[Layer], others: list[Layer]) -> list[Layer]:
 
 
 def _sources(trace: TorchTrace | FlaxTrace, node: Node) -> str:
-    feeding = trace.graph.predecessors[node]
+    feeding = trace.graph.predecessors.get(node, frozenset())
     names = [trace.layers[place].names[0] or "the model" for place in trace.order if place in feeding]
     names += [f"{one[0]} {one[1]}" for one in sorted(other for other in feeding if not isinstance(other, int))]
     return ", ".join(names) or "nothing"

@@ -40,7 +40,7 @@ class Search:
         self._tries = 0
         self._furthest = -1
         self.solutions: list[dict[int, int]] = []
-        self.failure: tuple[Node, Node] | None = None
+        self.failure: tuple[Node, Node] = (("output", 0), ("output", 0))
 
     def run(self, pair: Pair, agreed: frozenset[int] = frozenset()) -> None:
         """Go through all tables within ``pair``; ``agreed`` are layers of Flax whose outputs were compared before."""

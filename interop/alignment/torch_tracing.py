@@ -123,13 +123,14 @@ class _Flow(TorchDispatchMode):
     def give(self, tensor: torch.Tensor, sources: set[Node]) -> None:
         """Add to where a tensor comes from."""
         self._kept.append(tensor)
-        self._sources.setdefault(tensor.untyped_storage().data_ptr(), set()).update(sources)
+        if tensor.numel():  # those without numbers have all one address
+            self._sources.setdefault(_address(tensor), set()).update(sources)
 
     def sources(self, value: Any) -> set[Node]:
         """Where the tensors in a value come from."""
         found: set[Node] = set()
         for tensor in arrays_in(value):
-            found |= self._sources.get(tensor.untyped_storage().data_ptr(), set())
+            found |= self._sources.get(_address(tensor), set()) if tensor.numel() else set()
         return found
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -142,9 +143,13 @@ class _Flow(TorchDispatchMode):
         if self.running is not None:
             self.edges.setdefault(self.running, set()).update(sources - {self.running})
             sources = {self.running}
-        before = {tensor.untyped_storage().data_ptr() for tensor in arrays_in([args, kwargs])}
+        before = {_address(tensor) for tensor in arrays_in([args, kwargs])}
         changes = func._schema.is_mutable
         for tensor in arrays_in(result):
-            if changes or tensor.untyped_storage().data_ptr() not in before:
+            if changes or _address(tensor) not in before:
                 self.give(tensor, sources)
         return result
+
+
+def _address(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

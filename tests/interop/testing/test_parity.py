@@ -57,6 +57,18 @@ def test_randomise_leaves_nothing_at_0_or_1_and_vectors_of_length_1():
     assert state["1.num_batches_tracked"] == 3
 
 
+def test_randomise_keeps_masks_and_signs():
+    module = torch.nn.Module()
+    module.register_buffer("mask", torch.tensor([[0.0, -torch.inf], [0.0, 0.0]]))
+    module.register_buffer("none", torch.full((2,), torch.inf))
+    module.register_buffer("temperature", torch.full((50,), 0.01))
+    randomise(module)
+    assert module.mask.isfinite().tolist() == [[True, False], [True, True]]
+    assert (module.none == torch.inf).all()
+    assert 0.007 <= module.temperature.min() < 0.008
+    assert 0.012 < module.temperature.max() <= 0.013
+
+
 def test_randomise_depends_on_its_seed_alone():
     first, again, other = (randomise(torch.nn.BatchNorm1d(5), seed).state_dict() for seed in (1, 1, 2))
     for name in ("weight", "bias", "running_mean", "running_var"):
