@@ -14,7 +14,7 @@ from .flax_side import FlaxRun, FlaxSide
 from .inputs import Inputs
 from .layouts import Array, channels_last
 from .measures import Ratio, largest, limit, relative_error
-from .pairing import Pairing, pair_outputs
+from .pairing import pair_outputs
 from .report import LayerComparison, What
 from .torch_side import Run, TorchSide
 from .trajectory import VANISHING, FlaxTrainer, TorchTrainer, converted_optimizer
@@ -150,10 +150,13 @@ class Comparison:
         """The figures of everything that both sides give, by what it is."""
         keys = [key for key in self._truth if key in self._double]
         largest_gradient = max((largest(self._truth[key]) for key in keys if key[0] == "gradient"), default=0.0)
-        tiny = {key for key in keys if key[0] == "gradient" and largest(self._truth[key]) <= VANISHING * largest_gradient}
+        gradients = [key for key in keys if key[0] == "gradient"]
+        tiny = {key for key in gradients if largest(self._truth[key]) <= VANISHING * largest_gradient}
         steady = [key for key in keys if not (key[0] == "parameter" and key[1] in self._vanishing)]
         self.left_out = tuple(
-            f"steps of {key[1]} (its gradient vanishes, so rounding alone moves it)" for key in keys if key not in steady
+            f"steps of {key[1]} (its gradient vanishes, so rounding alone moves it)"
+            for key in keys
+            if key not in steady
         )
         errors = {
             key: relative_error(

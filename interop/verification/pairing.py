@@ -1,4 +1,4 @@
-"""Which output of PyTorch's is which of Flax's: by the paths of the modules, in the order in which PyTorch runs them."""
+"""Which output of PyTorch's is which of Flax's: by the paths of the modules, in PyTorch's order."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -80,7 +80,9 @@ def _fold(found: Table, hidden: list[LayerComparison]) -> None:
 
 
 def _caption(report: VerifyReport) -> Text:
-    lines = [f"equal: float64 error ≤ {FLOAT64_LIMIT:g}, R ≤ {FLOAT32_LIMIT:g} (over {report.draws} draws of the inputs)"]
+    lines = [
+        f"equal: float64 error ≤ {FLOAT64_LIMIT:g}, R ≤ {FLOAT32_LIMIT:g} (over {report.draws} draws of the inputs)"
+    ]
     if any(row.limit > FLOAT32_LIMIT and row.float32 is not None for row in report.rows):
         lines[0] += ", more for arrays of fewer than 47 numbers in all draws"
     if report.not_compared:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from flax import nnx
 
-from dilax.errors import ArgumentError, DilaxError
+from dilax.errors import ArgumentError
 
 from .comparing import Comparison
 from .diagnosis import diagnose
