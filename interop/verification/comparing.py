@@ -165,15 +165,16 @@ class Comparison:
             )
             for key in steady
         }  # fmt: skip
-        judged = [
-            key for key in steady
-            if self._truth[key].dtype.kind == "f" and key not in tiny and self._double[key].shape == self._truth[key].shape
-        ]  # fmt: skip
+        judged = [key for key in steady if key not in tiny and self._has_ratio(key)]
         ratios = self._ratios(judged, errors)
         found: dict[What, list[LayerComparison]] = {what: [] for what in _WHATS}
         for key in steady:
             found[key[0]].append(self._row(key, errors[key], ratios.get(key)))
         return {what: tuple(rows) for what, rows in found.items()}
+
+    def _has_ratio(self, key: Key) -> bool:
+        """Whether an array has roundings to compare: whole numbers have none."""
+        return self._truth[key].dtype.kind == "f" and self._double[key].shape == self._truth[key].shape
 
     def _row(self, key: Key, error: float, ratio: Ratio | None) -> LayerComparison:
         what, name = key

@@ -55,7 +55,14 @@ def replaced(module: torch.nn.Module, name: str, by: Callable[..., Any]) -> Iter
     ]
 
     def choose(*args: Any, **kwargs: Any) -> Any:
-        return original(*args, **kwargs) if depth else by(original, *args, **kwargs)
+        nonlocal depth
+        if depth:
+            return original(*args, **kwargs)
+        depth += 1  # what is called instead may call the function itself
+        try:
+            return by(original, *args, **kwargs)
+        finally:
+            depth -= 1
 
     try:
         with mock.patch.object(torch.nn.functional, name, choose):

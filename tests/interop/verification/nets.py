@@ -1,10 +1,10 @@
 """Small models in PyTorch and their twins in Flax: a residual branch, a layer used twice, a dict of outputs."""
 
+import jax.numpy as jnp
 import numpy as np
 import torch
 from flax import nnx
 
-import dilax.nn
 import interop
 
 
@@ -25,13 +25,12 @@ class Twice(torch.nn.Module):
 
 
 class FlaxTwice(nnx.Module):
-    """The twin of :class:`Twice`, with the same numbers."""
+    """The twin of :class:`Twice`, with the same numbers; ``activation`` is a function in the place of its layer."""
 
     def __init__(self, module, activation=None):
         for name, child in module.named_children():
-            setattr(self, name, interop.from_torch(child))
-        if activation is not None:
-            del self.act
+            if activation is None or name != "act":
+                setattr(self, name, interop.from_torch(child))
         self.activation = activation
 
     def __call__(self, x):
@@ -41,7 +40,7 @@ class FlaxTwice(nnx.Module):
 
 
 def twice():
-    """A module with statistics and scales of its own, and an input with channels last for its twin."""
+    """A module with statistics and scales of its own, and an input with channels last."""
     torch.manual_seed(0)
     module = Twice()
     randomize(module)
@@ -58,8 +57,8 @@ def randomize(module):
             layer.bias.data.normal_()
 
 
-class Chain(torch.nn.Module):
-    """A layer, and two branches that are joined."""
+class Branches(torch.nn.Module):
+    """A layer and two branches that are joined along the channels."""
 
     def __init__(self, first, body, other):
         super().__init__()
@@ -70,8 +69,8 @@ class Chain(torch.nn.Module):
         return torch.cat([self.body(y), self.other(y)], 1)
 
 
-class FlaxChain(nnx.Module):
-    """The twin of :class:`Chain`; ``swapped`` joins the branches in the other order."""
+class FlaxBranches(nnx.Module):
+    """The twin of :class:`Branches`; ``swapped`` joins the branches in the other order."""
 
     def __init__(self, module, swapped=False):
         self.first, self.body, self.other = (interop.from_torch(child) for child in module.children())
@@ -80,16 +79,4 @@ class FlaxChain(nnx.Module):
     def __call__(self, x):
         y = self.first(x)
         parts = [self.body(y), self.other(y)]
-        return jnp_concatenate(parts[::-1] if self.swapped else parts)
-
-
-def jnp_concatenate(parts):
-    """Along the channels, which are last."""
-    import jax.numpy as jnp
-
-    return jnp.concatenate(parts, -1)
-
-
-def plain(**kept):
-    """A namespace of Flax layers, for a model that is a Sequential of names."""
-    return dilax.nn.Sequential(list(kept.values()))
+        return jnp.concatenate(parts[::-1] if self.swapped else parts, -1)

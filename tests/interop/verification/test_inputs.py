@@ -9,8 +9,10 @@ from interop.verification.inputs import prepare
 
 def test_maps_have_channels_and_other_inputs_have_none():
     rng = np.random.default_rng(0)
-    image, vector, tokens = rng.normal(size=(2, 3, 4, 5)).astype(np.float32), rng.normal(size=(2, 6)), rng.integers(
-        0, 9, (2, 3, 4), dtype=np.int32
+    image, vector, tokens = (
+        rng.normal(size=(2, 3, 4, 5)).astype(np.float32),
+        rng.normal(size=(2, 6)),
+        rng.integers(0, 9, (2, 3, 4), dtype=np.int32),
     )
     given = prepare((image, vector, tokens), None)
     theirs = given.for_torch(np.float32)
