@@ -84,7 +84,7 @@ def _sides(
     if model is None and torch is not None and flax is not None and not options:
         return (*_made(file, torch, flax), None)
     raise ArgumentError(
-        "verify", "model", model, "does not say, alone or with the rest, which two models to compare",
+        "verify", "model", model, "and the other arguments do not say which two models to compare",
         "pass a FILE with --model, or both --torch and --flax, e.g. --torch my.net:make --flax my.flax_net:make",
     )  # fmt: skip
 

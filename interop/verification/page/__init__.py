@@ -69,8 +69,8 @@ def _lead(report: VerifyReport) -> str:
     mode = "training" if report.training else "evaluation"
     return (
         f"{report.summary[:1].upper()}{report.summary[1:]} compared in {mode} mode. In float64 both sides may differ "
-        f"by {FLOAT64_LIMIT:g} of the largest value, which proves the computation; R says how much further JAX's float32 "
-        f"result is from the float64 result than PyTorch's, over {report.draws} draws of the inputs."
+        f"by {FLOAT64_LIMIT:g} of the largest value, which proves the computation; R says how much further JAX's "
+        f"float32 result is from the float64 result than PyTorch's, over {report.draws} draws of the inputs."
     )
 
 

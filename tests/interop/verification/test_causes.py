@@ -140,7 +140,8 @@ FOUND = {
     ),
     "cubic kernel": (
         lambda: nn.Conv3d(3, 3, 3), (2, 3, 4, 5, 6), kernel(lambda array: array.transpose(1, 0, 2, 3, 4)),
-        "permuted axes: Flax's kernel has PyTorch's axes 3×3×3×3×3 in the order (0, 1, 3, 2, 4), which equal sizes hide",
+        "permuted axes: Flax's kernel has PyTorch's axes 3×3×3×3×3 in the order (0, 1, 3, 2, 4), which equal sizes "
+        "hide",
     ),
     "gate order": (
         lambda: nn.LSTM(3, 4), (5, 2, 3), other_gates,

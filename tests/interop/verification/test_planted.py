@@ -27,7 +27,8 @@ def take_tanh(model):
 PLANTED = {
     "epsilon": (set_epsilon, "norm", "epsilon: Flax normalises with 0.001, PyTorch with 1e-05"),
     "stale_statistics": (
-        make_stale, "norm", "stale statistics: Flax has the running mean and variance of a new layer (mean 0, variance 1)",
+        make_stale, "norm",
+        "stale statistics: Flax has the running mean and variance of a new layer (mean 0, variance 1)",
     ),
     "activation": (
         take_tanh, "act",

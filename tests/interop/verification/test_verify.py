@@ -46,7 +46,8 @@ def test_training_gradients_and_steps(optimizer):
     ]  # fmt: skip
     names = [name for name, _ in module.named_parameters()]
     assert [row.name for row in report.gradients] == [*names, "input 0"]
-    assert [row.shape for row in report.gradients][0] == (4, 3, 3, 3)
+    assert report.gradients[0].shape == (4, 3, 3, 3)
+    assert all((row.float32 is None) == (optimizer == "Adam") for row in report.parameters)
     # A batch normalisation takes away what a bias before it adds.
     assert [row.name for row in report.parameters] == [name for name in names if name not in ("conv.bias",)]
     assert report.not_compared == ("steps of conv.bias (its gradient vanishes, so rounding alone moves it)",)
@@ -68,8 +69,8 @@ def test_a_gradient_that_is_stopped_is_seen_in_the_gradients_alone():
     first = report.first_difference
     assert (first.what, first.name) == ("gradient", "conv.weight")
     assert report.diagnosis.text == (
-        "gradient of conv.weight is the first to differ although all outputs agree: look for a stop_gradient, a gradient "
-        "rule of its own or a parameter that is held fast on one side."
+        "gradient of conv.weight is the first to differ although all outputs agree: look for a stop_gradient, a "
+        "gradient rule of its own or a parameter that is held fast on one side."
     )
 
 
@@ -142,7 +143,10 @@ def messages():
             "verify: torch_module='Linear' is no PyTorch module; pass the PyTorch module first, then the Flax model.",
         ),
         ((one, one, x), {}, ArgumentError, "verify: model='Linear' is no Flax NNX module; pass the Flax model second."),
-        ((one, flax, x), {"steps": -1}, ArgumentError, "verify: steps=-1 is below 0; pass how many training steps to make."),
+        (
+            (one, flax, x), {"steps": -1}, ArgumentError,
+            "verify: steps=-1 is below 0; pass how many training steps to make.",
+        ),
         (
             (dropping, Drop(), x), {"training": True}, DilaxError,
             "verify: training=True with dropouts, whose random masks cannot agree: drop (Dropout, p=0.5) in PyTorch, "
