@@ -69,7 +69,8 @@ def verify(
     if html is not None:
         report.to_html(html)
         out.print(f"saved {html}")
-    verdict = f"equal: {report.summary}" if report.equal else f"different: first {report.first_difference.title}"
+    first = report.first_difference
+    verdict = f"equal: {report.summary}" if first is None else f"different: first {first.title}"
     out.print(verdict, style="green" if report.equal else "red", markup=False)
     return 0 if report.equal else 1
 
@@ -83,7 +84,7 @@ def _sides(
     if model is None and torch is not None and flax is not None and not options:
         return (*_made(file, torch, flax), None)
     raise ArgumentError(
-        "verify", "model", model, "does not say, alone or with the rest, which two models to compare",
+        "verify", "model", model, "and the other arguments do not say which two models to compare",
         "pass a FILE with --model, or both --torch and --flax, e.g. --torch my.net:make --flax my.flax_net:make",
     )  # fmt: skip
 
@@ -140,7 +141,11 @@ def _make(argument: str, text: str) -> Any:
         factory = getattr(importlib.import_module(where), name)
     except (ImportError, AttributeError, ValueError) as error:
         raise ArgumentError(
-            "verify", argument, text, f"cannot be imported ({error})", "pass a module and a function in it, as my.net:make"
+            "verify",
+            argument,
+            text,
+            f"cannot be imported ({error})",
+            "pass a module and a function in it, as my.net:make",
         ) from None
     if not callable(factory):
         raise ArgumentError("verify", argument, text, "cannot be called", "pass a function that makes the model")

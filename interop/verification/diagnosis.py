@@ -44,8 +44,8 @@ def _later(first: LayerComparison, report: VerifyReport) -> str:
     """What a difference says that comes after all outputs."""
     if first.what == "gradient":
         return (
-            f"{first.title} is the first to differ although all outputs agree: look for a stop_gradient, a gradient rule "
-            "of its own or a parameter that is held fast on one side."
+            f"{first.title} is the first to differ although all outputs agree: look for a stop_gradient, a gradient "
+            "rule of its own or a parameter that is held fast on one side."
         )
     hint = "" if report.gradients else " verify(gradients=True) says whether gradients do;"
     return f"{first.title} is the first to differ although all outputs agree:{hint} look at the optimizer's options."
@@ -88,7 +88,9 @@ class _Investigation:
 
     def _whole(self, first: LayerComparison, call: Call) -> Diagnosis:
         """The model itself, whose input is PyTorch's anyway."""
-        text = f"{first.title} differs although all layers in it that were compared agree: the model's own code is wrong."
+        text = (
+            f"{first.title} differs although all layers in it that were compared agree: the model's own code is wrong."
+        )
         given = {pair.flax_place: self._given(pair) for pair in self._of(call)}
         return self._with_cause(Diagnosis(first.name, first.float64, True, text), self._case(call, given))
 
@@ -126,8 +128,8 @@ class _Investigation:
             )  # fmt: skip
         outer = self._parent(call)
         if outer is not None:
-            given = {pair.flax_place: self._given(pair) for pair in self._of(outer)}
-            yield self._case(outer, given), f"in {outer.name or 'the model'}"
+            ours_there = {pair.flax_place: self._given(pair) for pair in self._of(outer)}
+            yield self._case(outer, ours_there), f"in {outer.name or 'the model'}"
 
     def _parent(self, call: Call) -> Call | None:
         """The nearest module around a call that was compared."""

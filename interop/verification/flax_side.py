@@ -48,8 +48,11 @@ class FlaxSide:
     def __init__(self, model: nnx.Module, dtype: Any, *, training: bool, gradients: bool) -> None:
         self._wide = dtype == jnp.float64
         self._training, self._gradients = training, gradients
+        self.graph: Any
+        self.params: Any
+        self.rest: Any
         with self.precision():
-            self.graph, self.params, self.rest = nnx.split(cast(model, dtype, training=training), nnx.Param, ...)
+            self.graph, self.params, self.rest = _split(cast(model, dtype, training=training))
         self._run = jax.jit(self._with_gradients if gradients else self._forward)
 
     def precision(self) -> Any:
@@ -90,7 +93,7 @@ class FlaxSide:
         arguments: dict[str, list[Any]] = {}
         with recording(copy, outputs, arguments, watched):
             copy(*inputs)
-        return outputs, nnx.split(copy, nnx.Param, ...)[2], arguments
+        return outputs, _split(copy)[2], arguments
 
     def _forward(self, params: Any, rest: Any, inputs: Any, _directions: Any) -> Any:
         outputs, rest, _ = self.forward(params, rest, inputs)
@@ -127,6 +130,11 @@ class FlaxSide:
             name: jax.tree.unflatten(tree, [values[name].get(index, leaf) for index, leaf in enumerate(flat)])
             for name, (flat, tree) in kept.items()
         }
+
+
+def _split(model: Any) -> Any:
+    """The model's structure, its parameters, and all else that it holds."""
+    return nnx.split(model, nnx.Param, ...)
 
 
 def cast(model: nnx.Module, dtype: Any, *, training: bool) -> nnx.Module:
@@ -188,9 +196,9 @@ def recording(
         return call
 
     for owner, original in owners.items():
-        owner.__call__ = record(original)  # type: ignore[method-assign]
+        owner.__call__ = record(original)
     try:
         yield
     finally:
         for owner, original in owners.items():
-            owner.__call__ = original  # type: ignore[method-assign]
+            owner.__call__ = original

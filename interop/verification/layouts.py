@@ -40,7 +40,7 @@ def channels_back(array: Array, axis: int | None) -> Array:
     return array if axis is None else np.moveaxis(array, -1, axis)
 
 
-def choose_axis(array: Array, ours: Array, rule: tuple[str, Rule] | None, known: int | None | str) -> int | None:
+def choose_axis(array: Array, ours: Array, rule: tuple[str, Rule] | None, known: int | str | None) -> int | None:
     """Which axis of PyTorch's array holds the channels that Flax has last, or None where both have the same axes.
 
     A layer's rule decides where it says anything and the shapes allow it; then the shapes, where one way alone fits;

@@ -1,4 +1,4 @@
-"""Which output of PyTorch's is which of Flax's: by the paths of the modules, in the order in which PyTorch runs them."""
+"""Which output of PyTorch's is which of Flax's: by the paths of the modules, in PyTorch's order."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -124,7 +124,7 @@ def _not_compared(
             continue
         if name in unequal:
             yield f"{name} (runs {unequal[name][0]} times in PyTorch, {unequal[name][1]} in Flax)"
-        elif name in theirs and any(calls[name].arrays):
+        elif name in theirs and calls[name].arrays:
             yield f"{name or 'output'} (in PyTorch alone)"
         elif name not in theirs and any(True for _ in one.parameters(recurse=False)):
             yield f"{name} (does not run)"

@@ -136,8 +136,9 @@ class VerifyReport:
 
     @property
     def first_difference(self) -> LayerComparison | None:
-        """The first that differs, or None."""
-        return next((row for row in self.rows if not row.equal), None)
+        """The first that differs in float64, or else the first whose R is too large, or None."""
+        different = [row for row in self.rows if not row.equal]
+        return next((row for row in different if row.float64 > FLOAT64_LIMIT), next(iter(different), None))
 
     @property
     def worst(self) -> float:
@@ -158,15 +159,15 @@ class VerifyReport:
         """Raise unless everything is equal.
 
         Raises:
-            MismatchError: Some differ; the message lists them in order, and the cause of the first if it was found.
+            MismatchError: Some differ; the message lists them, the first first, with its cause if that was found.
         """
-        different = [row for row in self.rows if not row.equal]
-        if different:
+        first = self.first_difference
+        if first is not None:
+            different = [first, *(row for row in self.rows if not row.equal and row is not first)]
             lines = [f"{row.title} ({row.kind}): {figures(row)}" for row in different]
             found = self.diagnosis
-            if found is not None:
-                lines.insert(1, f"  {found.text}")
-                lines[2:2] = [f"  {found.explanation}"] if found.explanation else []
+            notes = () if found is None else (found.text, found.explanation)
+            lines[1:1] = [f"  {note}" for note in notes if note]
             raise MismatchError(
                 "verify",
                 f"{len(different)} of {len(self.rows)} comparisons differ",

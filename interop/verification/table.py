@@ -14,18 +14,18 @@ _MANY = 40
 _NEIGHBOURS = 3
 _SHOWN_DIFFERENCES = 12
 
-_COLUMNS = (
-    ("layer", "left"), ("type", "left"), ("shape", "left"), ("float64 error", "right"), ("R", "right"),
-    ("", "left"),
-)  # fmt: skip
 _HEADINGS = {"statistic": "batch statistics", "gradient": "gradients", "parameter": "parameters over the steps"}
 
 
 def table(report: VerifyReport, *, all: bool) -> Table:
     """The table of a report; ``all`` shows every row."""
     found = Table(title=f"PyTorch and Flax, layer by layer: {report.summary}", title_justify="left")
-    for heading, justify in _COLUMNS:
-        found.add_column(heading, justify=justify, overflow="fold", no_wrap=heading != "layer")  # type: ignore[arg-type]
+    found.add_column("layer", overflow="fold", min_width=16)
+    for heading in ("type", "shape"):
+        found.add_column(heading, overflow="ellipsis", no_wrap=True)
+    for heading in ("float64 error", "R"):
+        found.add_column(heading, justify="right", no_wrap=True)
+    found.add_column("", no_wrap=True)
     rows = report.rows
     shown = set(range(len(rows))) if all or len(rows) <= _MANY else _kept(rows)
     hidden: list[LayerComparison] = []
@@ -80,7 +80,9 @@ def _fold(found: Table, hidden: list[LayerComparison]) -> None:
 
 
 def _caption(report: VerifyReport) -> Text:
-    lines = [f"equal: float64 error ≤ {FLOAT64_LIMIT:g}, R ≤ {FLOAT32_LIMIT:g} (over {report.draws} draws of the inputs)"]
+    lines = [
+        f"equal: float64 error ≤ {FLOAT64_LIMIT:g}, R ≤ {FLOAT32_LIMIT:g} (over {report.draws} draws of the inputs)"
+    ]
     if any(row.limit > FLOAT32_LIMIT and row.float32 is not None for row in report.rows):
         lines[0] += ", more for arrays of fewer than 47 numbers in all draws"
     if report.not_compared:

@@ -61,14 +61,17 @@ class Run:
     def gradients(self, module: torch.nn.Module, directions: Mapping[str, Array]) -> dict[str, Array]:
         """Gradients of the sum of all outputs times ``directions``, of parameters by name and inputs by number."""
         total = _functional(self.outputs, directions)
-        named = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+        named: dict[str, torch.Tensor] = {
+            name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad
+        }
         named |= {f"input {index}": x for index, x in enumerate(self.inputs) if x.is_floating_point()}
         if not (torch.is_tensor(total) and total.requires_grad):
             return {}
         found = torch.autograd.grad(total, list(named.values()), allow_unused=True, retain_graph=True)
         zeros = (torch.zeros_like(one) for one in named.values())
         return {
-            name: to_numpy(zero if slope is None else slope) for name, slope, zero in zip(named, found, zeros, strict=True)
+            name: to_numpy(zero if slope is None else slope)
+            for name, slope, zero in zip(named, found, zeros, strict=True)
         }
 
 

@@ -41,8 +41,8 @@ def converted_optimizer(optimizer: torch.optim.Optimizer) -> optax.GradientTrans
     if kind == "Adam" and plain and not group["amsgrad"]:
         return optax.adam(group["lr"], *group["betas"], eps=group["eps"])
     raise DilaxError(
-        f"verify: optimizer={kind} has no equal in optax here; pass torch.optim.SGD or Adam with one group of parameters, "
-        "without weight decay, dampening, amsgrad and maximize."
+        f"verify: optimizer={kind} has no equal in optax here; pass torch.optim.SGD or Adam with one group of "
+        "parameters, without weight decay, dampening, amsgrad and maximize."
     )
 
 
@@ -55,8 +55,7 @@ def check_optimizer(optimizer: torch.optim.Optimizer, module: torch.nn.Module) -
     own = {id(parameter) for parameter in module.parameters()}
     if not all(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"]):
         raise DilaxError(
-            "verify: the optimizer moves parameters that are not the module's; "
-            "make it with torch_module.parameters()."
+            "verify: the optimizer moves parameters that are not the module's; make it with torch_module.parameters()."
         )
 
 
@@ -71,7 +70,8 @@ class TorchTrainer:
 
     def __init__(self, side: TorchSide, optimizer: torch.optim.Optimizer, module: torch.nn.Module) -> None:
         names = {id(parameter): name for name, parameter in module.named_parameters()}
-        self._side, self._kind = side, type(optimizer)
+        self._side = side
+        self._kind: Any = type(optimizer)
         self._groups = [
             {**group, "params": [names[id(parameter)] for parameter in group["params"]]}
             for group in optimizer.param_groups
@@ -82,7 +82,9 @@ class TorchTrainer:
         self._side.restore()
         module = copied(self._side.module)
         named = dict(module.named_parameters())
-        optimizer = self._kind([{**group, "params": [named[name] for name in group["params"]]} for group in self._groups])
+        optimizer = self._kind(
+            [{**group, "params": [named[name] for name in group["params"]]} for group in self._groups]
+        )
         history: dict[str, list[Array]] = {name: [] for name in named}
         vanishing: set[str] = set()
         for _ in range(steps):

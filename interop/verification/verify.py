@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from flax import nnx
 
-from dilax.errors import ArgumentError, DilaxError
+from dilax.errors import ArgumentError
 
 from .comparing import Comparison
 from .diagnosis import diagnose
@@ -51,7 +51,7 @@ def verify(
         steps: Training steps after which the parameters are compared, after each; 0 for none. The loss is the mean
             squared distance of the outputs from fixed random numbers.
         optimizer: What makes the steps, ``torch.optim.SGD`` or ``Adam`` of the module's parameters; its equal in optax
-            does it in JAX. SGD with learning rate 0.01 and momentum 0.9 if None.
+            does it in JAX. SGD with learning rate 0.01 and momentum 0.9 if None. Only of SGD's steps R is taken.
         channels: Whether the inputs have channels, last in Flax and on axis 1 in PyTorch; one answer, or one for each
             input. If None, floating inputs of three or more axes do; pass False for sequences.
         progress: Called with how many runs are done, and how many there are.

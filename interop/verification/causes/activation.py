@@ -43,10 +43,10 @@ _CALLED = ("relu", "gelu", "leaky_relu", "silu", "elu", "relu6", "hardswish", "h
 
 def activation(case: Case) -> str | None:
     """Whether Flax computes another activation, as a layer or in a module's own code."""
-    if isinstance(case.torch, _LAYERS):
+    if isinstance(case.layer, _LAYERS):
         for name, function in _options(case):
             if case.explains(function):
-                return f"activation: Flax computes {name}, PyTorch {_text(case.torch)}"
+                return f"activation: Flax computes {name}, PyTorch {_text(case.layer)}"
         return None
     layer = case.changed()
     for theirs in called(case, _CALLED):
@@ -58,13 +58,15 @@ def activation(case: Case) -> str | None:
 
 def _absent(case: Case) -> str | None:
     """Whether a function in Flax is another activation than the layers that it stands for."""
-    parts = {path: case.torch.get_submodule(path) for path in case.absent}
+    parts = {path: case.layer.get_submodule(path) for path in case.absent}
     for kind in dict.fromkeys(type(part) for part in parts.values() if isinstance(part, _LAYERS)):
         paths = [path for path, part in parts.items() if type(part) is kind]
         for name, function in _FUNCTIONS.items():
             layer = case.changed()
             for path in paths:
-                layer.get_submodule(path.rpartition(".")[0]).register_module(path.rpartition(".")[2], _Function(function))
+                layer.get_submodule(path.rpartition(".")[0]).register_module(
+                    path.rpartition(".")[2], _Function(function)
+                )
             if case.explains(layer):
                 return f"activation: Flax computes {name}, PyTorch {_text(parts[paths[0]])} ({', '.join(paths)})"
     return None

@@ -19,12 +19,12 @@ Tensors = dict[str, torch.Tensor]
 class Case:
     """A layer that differs.
 
-    A cause is tested by doing to the PyTorch layer what went wrong: if it then gives what Flax gives, that is it. So the
-    Flax layer may be of any make, even a plain function.
+    A cause is tested by doing to the PyTorch layer what went wrong: if it then gives what Flax gives, that is it. So
+    the Flax layer may be of any make, even a plain function.
 
     Attributes:
         path: The PyTorch layer's path.
-        torch: The PyTorch layer, in float64 and in the mode of the comparison.
+        layer: The PyTorch layer, in float64 and in the mode of the comparison.
         args: What it is called with.
         kwargs: Alike.
         expected: What it gives, by place in its output, or by name where buffers are compared.
@@ -36,7 +36,7 @@ class Case:
     """
 
     path: str
-    torch: torch.nn.Module
+    layer: torch.nn.Module
     args: tuple[Any, ...]
     expected: Tensors
     given: Tensors
@@ -49,7 +49,7 @@ class Case:
     @property
     def kind(self) -> str:
         """Type of the PyTorch layer."""
-        return type(self.torch).__name__
+        return type(self.layer).__name__
 
     def attribute(self, *names: str) -> Any:
         """The Flax layer's first attribute of these names, or None."""
@@ -57,19 +57,19 @@ class Case:
 
     def changed(self, **attributes: Any) -> torch.nn.Module:
         """A copy of the PyTorch layer with other attributes."""
-        layer = copied(self.torch)
+        layer = copied(self.layer)
         for name, value in attributes.items():
             setattr(layer, name, value)
         return layer
 
     def arrays(self) -> Tensors:
         """The layer's own parameters and buffers."""
-        own = [*self.torch.named_parameters(recurse=False), *self.torch.named_buffers(recurse=False)]
+        own = [*self.layer.named_parameters(recurse=False), *self.layer.named_buffers(recurse=False)]
         return {name: tensor.detach() for name, tensor in own}
 
     def with_arrays(self, arrays: Tensors) -> torch.nn.Module:
         """A copy of the PyTorch layer with other numbers in some of its arrays."""
-        layer = copied(self.torch)
+        layer = copied(self.layer)
         held = dict([*layer.named_parameters(recurse=False), *layer.named_buffers(recurse=False)])
         with torch.no_grad():
             for name, tensor in arrays.items():

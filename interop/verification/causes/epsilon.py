@@ -14,7 +14,7 @@ def epsilon(case: Case) -> str | None:
     """Whether Flax normalises with another epsilon."""
     own = case.attribute("eps", "epsilon")
     values = [value for value in (own, *_COMMON) if isinstance(value, float)]
-    theirs = getattr(case.torch, "eps", None)
+    theirs = getattr(case.layer, "eps", None)
     if isinstance(theirs, float):
         for value in values:
             if value != theirs and case.explains(case.changed(eps=value)):

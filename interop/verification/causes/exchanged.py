@@ -31,7 +31,7 @@ def exchanged_arrays(case: Case) -> str | None:
 
 def exchanged_branches(case: Case) -> str | None:
     """Whether two parts of a module stand in each other's place in its own code."""
-    children = [name for name, _ in case.torch.named_children()]
+    children = [name for name, _ in case.layer.named_children()]
     layer = case.changed()
     for first, second in itertools.islice(itertools.combinations(children, 2), _PAIRS):
         one, other = getattr(layer, first), getattr(layer, second)

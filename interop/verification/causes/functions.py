@@ -50,10 +50,19 @@ def replaced(module: torch.nn.Module, name: str, by: Callable[..., Any]) -> Iter
         depth -= 1
 
     inner = [one for one in module.modules() if one is not module]
-    handles = [handle for one in inner for handle in (one.register_forward_pre_hook(enter), one.register_forward_hook(leave))]
+    handles = [
+        handle for one in inner for handle in (one.register_forward_pre_hook(enter), one.register_forward_hook(leave))
+    ]
 
     def choose(*args: Any, **kwargs: Any) -> Any:
-        return original(*args, **kwargs) if depth else by(original, *args, **kwargs)
+        nonlocal depth
+        if depth:
+            return original(*args, **kwargs)
+        depth += 1  # what is called instead may call the function itself
+        try:
+            return by(original, *args, **kwargs)
+        finally:
+            depth -= 1
 
     try:
         with mock.patch.object(torch.nn.functional, name, choose):

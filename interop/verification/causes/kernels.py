@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -57,12 +58,13 @@ def permuted_axes(case: Case) -> str | None:
 def grouped_kernel(case: Case) -> str | None:
     """Whether the kernel of a grouped transposed convolution was reshaped as if there were no groups."""
     weight = _weight(case)
-    if weight is None or not getattr(case.torch, "transposed", False) or case.torch.groups == 1:
+    if weight is None or not getattr(case.layer, "transposed", False) or case.layer.groups == 1:
         return None
-    for wrong in _reshaped(weight, int(case.torch.groups)):
+    groups: Any = case.layer.groups
+    for wrong in _reshaped(weight, groups):
         if case.explains(case.with_arrays({"weight": wrong})):
             return (
-                f"grouped kernel: the {case.torch.groups} groups of PyTorch's weight {_shape(weight)} were not split "
+                f"grouped kernel: the {case.layer.groups} groups of PyTorch's weight {_shape(weight)} were not split "
                 "before its channel axes were moved, so that channels lie in wrong groups"
             )
     return None
@@ -86,7 +88,7 @@ def reshaped_weight(case: Case) -> str | None:
     weight = _weight(case)
     if weight is None:
         return None
-    transposed = getattr(case.torch, "transposed", False)
+    transposed = getattr(case.layer, "transposed", False)
     inner, outer = weight.shape[1], weight.shape[0]
     if transposed:
         return None
@@ -99,7 +101,7 @@ def reshaped_weight(case: Case) -> str | None:
 def flattened_order(case: Case) -> str | None:
     """Whether a linear map takes a flattened feature map with its channels last, or the other way round."""
     weight = _weight(case)
-    if weight is None or not isinstance(case.torch, torch.nn.Linear):
+    if weight is None or not isinstance(case.layer, torch.nn.Linear):
         return None
     outputs, inputs = weight.shape
     for channels in range(2, inputs // 2 + 1):
@@ -122,11 +124,11 @@ def gate_order(case: Case) -> str | None:
     gates = _GATES.get(case.kind)
     if gates is None:
         return None
-    arrays = {name: array for name, array in case.arrays().items() if name.startswith(("weight_ih", "weight_hh", "bias_"))}
+    arrays = {
+        name: array for name, array in case.arrays().items() if name.startswith(("weight_ih", "weight_hh", "bias_"))
+    }
     for order in itertools.permutations(range(len(gates))):
-        wrong = {
-            name: torch.cat([array.chunk(len(gates))[index] for index in order]) for name, array in arrays.items()
-        }
+        wrong = {name: torch.cat([array.chunk(len(gates))[index] for index in order]) for name, array in arrays.items()}
         if order != tuple(range(len(gates))) and case.explains(case.with_arrays(wrong)):
             ours, theirs = (", ".join(gates[index] for index in one) for one in (order, range(len(gates))))
             return f"gate order: Flax has the gates in the order {ours}, PyTorch in {theirs}"

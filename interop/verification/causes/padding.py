@@ -17,7 +17,7 @@ Pads = tuple[tuple[int, int], ...]
 
 def padding_side(case: Case) -> str | None:
     """Whether Flax pads before and after differently, as ``"SAME"`` does where the stride is not 1."""
-    layer, x = case.torch, case.array
+    layer, x = case.layer, case.array
     if not isinstance(layer, _LAYERS) or x is None:
         return None
     axes = int(type(layer).__name__[-2]) if type(layer).__name__[-2].isdigit() else x.ndim - 2
@@ -52,7 +52,7 @@ def _candidates(case: Case, axes: int, theirs: Pads) -> Iterator[Pads]:
     own = case.attribute("padding")
     if isinstance(own, tuple | list) and len(own) == axes and all(isinstance(pair, tuple) for pair in own):
         yield tuple(own)
-    layer: Any = case.torch
+    layer: Any = case.layer
     x: Any = case.array
     same = []
     sizes = (layer.kernel_size, layer.stride, getattr(layer, "dilation", 1))

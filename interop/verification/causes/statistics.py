@@ -23,15 +23,15 @@ def batch_statistics(case: Case) -> str | None:
     """Whether one side normalises with the batch's own statistics and the other with the running ones."""
     if not any(name in _RUNNING for name in case.arrays()):
         return None
-    if case.explains(case.changed().train(not case.torch.training)):
-        ours, theirs = ("running", "the batch's own") if case.torch.training else ("the batch's own", "running")
+    if case.explains(case.changed().train(not case.layer.training)):
+        ours, theirs = ("running", "the batch's own") if case.layer.training else ("the batch's own", "running")
         return f"batch statistics: Flax normalises with {ours} statistics, PyTorch with {theirs} ones"
     return None
 
 
 def momentum(case: Case) -> str | None:
     """Whether the running statistics move by another share of the batch's."""
-    theirs = getattr(case.torch, "momentum", None)
+    theirs = getattr(case.layer, "momentum", None)
     if case.buffer is None or not isinstance(theirs, float):
         return None
     own = case.attribute("momentum")
@@ -47,7 +47,7 @@ def momentum(case: Case) -> str | None:
 
 def biased_variance(case: Case) -> str | None:
     """Whether the running variance takes the batch's biased one."""
-    x, share = case.array, getattr(case.torch, "momentum", None)
+    x, share = case.array, getattr(case.layer, "momentum", None)
     if case.buffer != "running_var" or x is None or not isinstance(share, float):
         return None
     count = x.numel() // x.shape[1]

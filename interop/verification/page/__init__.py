@@ -29,7 +29,9 @@ def write_page(report: VerifyReport, path: str | os.PathLike[str]) -> None:
 
 def page(report: VerifyReport) -> str:
     """The page's text."""
-    style, script = (files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "script.js"))
+    style, script = (
+        files(__package__).joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "script.js")
+    )
     title = f"{report.model[0]} in PyTorch and {report.model[1]} in Flax"
     verdict = "equal" if report.equal else "different"
     return f"""<!doctype html>
@@ -66,9 +68,9 @@ def page(report: VerifyReport) -> str:
 def _lead(report: VerifyReport) -> str:
     mode = "training" if report.training else "evaluation"
     return (
-        f"{report.summary[:1].upper()}{report.summary[1:]} compared in {mode} mode. In float64 both sides may differ by "
-        f"{FLOAT64_LIMIT:g} of the largest value, which proves the computation; R says how much further JAX's float32 "
-        f"result is from the float64 result than PyTorch's, over {report.draws} draws of the inputs."
+        f"{report.summary[:1].upper()}{report.summary[1:]} compared in {mode} mode. In float64 both sides may differ "
+        f"by {FLOAT64_LIMIT:g} of the largest value, which proves the computation; R says how much further JAX's "
+        f"float32 result is from the float64 result than PyTorch's, over {report.draws} draws of the inputs."
     )
 
 
@@ -84,7 +86,9 @@ def _cards(report: VerifyReport) -> Iterator[str]:
 
 
 def _card(name: str, value: str, note: str) -> str:
-    return f'<div class="card"><p class="over">{name}</p><p class="value">{escape(value)}</p><p>{escape(note)}</p></div>'
+    return (
+        f'<div class="card"><p class="over">{name}</p><p class="value">{escape(value)}</p><p>{escape(note)}</p></div>'
+    )
 
 
 def _finding(report: VerifyReport) -> str:
@@ -96,10 +100,10 @@ def _finding(report: VerifyReport) -> str:
 
 
 def _table(report: VerifyReport) -> str:
-    headings = ("#", "layer", "what", "type", "shape", "float64 error", "R", "limit of R", "")
+    headings = ("#", "layer", "what", "type", "shape", "float64 error", "R", "limit of R", "verdict")
     numeric = {"#", "float64 error", "R", "limit of R"}
     head = "".join(
-        f'<th{" class=number" if name in numeric else ""} aria-sort="none"><button type="button">{name or "verdict"}</button></th>'
+        f'<th{" class=number" if name in numeric else ""} aria-sort="none"><button type="button">{name}</button></th>'
         for name in headings
     )
     body = "\n".join(_row(index, row, row is report.first_difference) for index, row in enumerate(report.rows))
@@ -138,4 +142,6 @@ def _not_compared(report: VerifyReport) -> str:
     if not report.not_compared:
         return ""
     items = "".join(f"<li>{escape(name)}</li>" for name in report.not_compared)
-    return f'<details class="panel"><summary>{len(report.not_compared)} not compared</summary><ul>{items}</ul></details>'
+    return (
+        f'<details class="panel"><summary>{len(report.not_compared)} not compared</summary><ul>{items}</ul></details>'
+    )

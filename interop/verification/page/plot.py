@@ -86,7 +86,7 @@ def _names(rows: tuple[LayerComparison, ...], x: Callable[[float], float], botto
     """Some of the names under the axis, slanted."""
     for index in range(0, len(rows), math.ceil(len(rows) / _LABELS) if rows else 1):
         name = rows[index].label
-        short = name if len(name) <= _LETTERS else f"…{name[1 - _LETTERS:]}"
+        short = name if len(name) <= _LETTERS else f"…{name[1 - _LETTERS :]}"
         place = f"translate({x(index) + 3:.1f},{bottom + 14:.1f}) rotate(-35)"
         yield f'<text class="name" transform="{place}">{escape(short)}</text>'
 
