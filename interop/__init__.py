@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from .building import from_torch
     from .files import Checkpoint, LazyTensor, Limits, read, write
     from .inference import infer_options
+    from .linen import from_linen, to_linen
     from .loading import LoadReport, load
     from .saving import save, state_dict
     from .verification import VerifyReport, verify
@@ -22,12 +23,14 @@ _HOMES = {
     "LoadReport": "loading",
     "VerifyReport": "verification",
     "align": "alignment",
+    "from_linen": "linen",
     "from_torch": "building",
     "infer_options": "inference",
     "load": "loading",
     "read": "files",
     "save": "saving",
     "state_dict": "saving",
+    "to_linen": "linen",
     "verify": "verification",
     "write": "files",
 }
@@ -40,12 +43,14 @@ __all__ = [
     "LoadReport",
     "VerifyReport",
     "align",
+    "from_linen",
     "from_torch",
     "infer_options",
     "load",
     "read",
     "save",
     "state_dict",
+    "to_linen",
     "verify",
     "write",
 ]

@@ -6,7 +6,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
 from dilax.errors import MismatchError, nearest
@@ -100,8 +99,10 @@ def load(
         rename=rename, ignore=ignore, dtype=dtype, sharding=sharding,
     )  # fmt: skip
     streams = _begin_random_numbers(model)
-    begun = (f"{streams} streams of random numbers begin at seed 0",) if streams else ()
-    return replace(report, notes=(*report.notes, *differences(layers(model)), *begun))
+    notes = [*report.notes, *differences(layers(model))]
+    if streams:
+        notes.append(f"random numbers begin at seed 0 ({streams} stream{'s' * (streams > 1)})")
+    return replace(report, notes=tuple(notes))
 
 
 def fill(
@@ -180,11 +181,18 @@ def _begin_random_numbers(model: nnx.Module) -> int:
     abstract = [state for state in states if isinstance(state.get_value(), jax.ShapeDtypeStruct)]
     keys = 0
     for state in abstract:
-        shape, dtype = state.get_value().shape, state.get_value().dtype
+        value = state.get_value()
         if isinstance(state, nnx.RngKey):
-            key = jax.random.fold_in(jax.random.key(0, impl=jax.random.key_impl(state.get_value())), keys)
-            state.set_value(jax.random.split(key, shape) if shape else key)
+            key = jax.random.fold_in(jax.random.key(0, impl=_generator(value)), keys)
+            state.set_value(jax.random.split(key, value.shape) if value.shape else key)
             keys += 1
         else:
-            state.set_value(jnp.asarray(np.zeros(shape, dtype)))
+            state.set_value(jnp.zeros(value.shape, value.dtype))
     return keys
+
+
+def _generator(key: Any) -> Any:
+    """Name of the generator that an abstract key is one of."""
+    found: list[Any] = []
+    jax.eval_shape(lambda traced: found.append(jax.random.key_impl(traced)), key)
+    return found[0]

@@ -62,7 +62,7 @@ def align(
     search.run(pair)
     final = trace_torch(truth, tensors)
     if len(search.solutions) != 1:
-        # Flax's own recurrent layers cannot hold all numbers, and random ones may give none at all (a root, a logarithm).
+        # Flax's own recurrent layers cannot hold all numbers, and random ones may give no number (a root, a logarithm).
         own = Search(final, ours, _numbers(truth))
         own.run(pair)
         search = own if own.solutions else search

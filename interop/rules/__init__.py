@@ -30,6 +30,7 @@ from .rule import ArrayRule as ArrayRule
 from .rule import FlaxRule as FlaxRule
 from .rule import JoinRule as JoinRule
 from .rule import Rule as Rule
+from .tracing import trace as trace
 from .walk import entries as entries
 from .walk import layers as layers
 from .walk import modules as modules

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 from flax import linen, nnx
 
-from dilax.errors import DilaxError
-
 from .join import Absent
 from .layout import ChannelsLast, Flipped, Layout, Reshaped, Same, Shape, TransposedChannelsLast
 from .rule import ArrayRule, FlaxRule, JoinRule, ShapeOf
@@ -38,14 +36,22 @@ def _transposed(layer: Any, _shape: ShapeOf) -> tuple[ArrayRule, ...]:
 
 
 def _general(layer: Any, shape: ShapeOf) -> tuple[ArrayRule, ...]:
-    if getattr(layer, "batch_axis", None) or getattr(layer, "batch_dims", None):
-        raise DilaxError(
-            f"interop: a {type(layer).__name__} with batch axes has no equal in PyTorch; "
-            "use a layer for each, or dilax.nn layers."
-        )
     inputs = len(layer.axis) if isinstance(layer.axis, Sequence) else 1
     kernel = ArrayRule("weight", "kernel", merged(shape("kernel"), inputs))
     return kernel, ArrayRule("bias", "bias", flat(shape("bias")))
+
+
+def _batched(layer: Any, _shape: ShapeOf) -> str | None:
+    batched = getattr(layer, "batch_axis", None) or getattr(layer, "batch_dims", None)
+    return "has batch axes; use a linear layer for each index along them" if batched else None
+
+
+def _spectral(_layer: Any, _shape: ShapeOf) -> str:
+    return "iterates in evaluation too and keeps one vector of two; use dilax.nn.spectral_norm"
+
+
+def _without_lengths(layer: Any, _shape: ShapeOf) -> str | None:
+    return None if layer.use_scale else "has no lengths; make it with use_scale=True, or use dilax.nn.weight_norm"
 
 
 RULES = (
@@ -60,7 +66,7 @@ RULES = (
         arrays_of=_transposed,
     ),
     FlaxRule(("Linear",), (nnx.Linear, linen.Dense), (ArrayRule("weight", "kernel", ChannelsLast()), _BIAS)),
-    FlaxRule(("Linear",), (nnx.LinearGeneral, linen.DenseGeneral), arrays_of=_general),
+    FlaxRule(("Linear",), (nnx.LinearGeneral, linen.DenseGeneral), arrays_of=_general, refusal=_batched),
     FlaxRule(("Embedding",), (nnx.Embed, linen.Embed), (ArrayRule("weight", "embedding"),)),
     FlaxRule(
         ("BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"),
@@ -82,4 +88,6 @@ RULES = (
         _AFFINE[:1],
         defaults={"epsilon": float(np.finfo(np.float32).eps)},
     ),
+    FlaxRule((), (nnx.WeightNorm, linen.WeightNorm), refusal=_without_lengths),
+    FlaxRule((), (nnx.SpectralNorm, linen.SpectralNorm), refusal=_spectral),
 )

@@ -4,8 +4,6 @@ from typing import Any
 
 from flax import linen, nnx
 
-from dilax.errors import DilaxError
-
 from .flax_layers import flat, merged
 from .join import Biases, FusedGruBiases, Join, One, Stacked
 from .layout import ChannelsLast
@@ -28,18 +26,23 @@ _FUSED = (("dense_i",), ("dense_h",))
 _LSTM_HIDDEN = ("hi", "hf", "hg", "ho")
 
 
-def _attention(layer: Any, shape: ShapeOf) -> tuple[ArrayRule | JoinRule, ...]:
+def _unequal(layer: Any, shape: ShapeOf) -> str | None:
+    query, key, out = (shape(f"{name}.kernel") for name in ("query", "key", "out"))
+    if layer.normalize_qk:
+        return "normalizes queries and keys; build it with normalize_qk=False"
+    if query[1:] != key[1:]:
+        return "has fewer heads of keys than of queries; build it with as many"
+    if not query[0] == query[1] * query[2] == out[2]:
+        return "has other features inside or at its end than at its beginning; build it with as many"
+    return None
+
+
+def _attention(_layer: Any, shape: ShapeOf) -> tuple[ArrayRule | JoinRule, ...]:
     query, key, value, out = (shape(f"{name}.kernel") for name in ("query", "key", "value", "out"))
-    features = query[0]
-    if layer.normalize_qk or query[1] * query[2] != features or out[-1] != features or key[1:] != query[1:]:
-        raise DilaxError(
-            f"interop: a {type(layer).__name__} with normalize_qk, or whose features in, within and out, or heads of "
-            "queries and keys, differ has no equal in PyTorch; build it without."
-        )
     names = ("query", "key", "value")
     kernels = tuple(f"{name}.kernel" for name in names)
     rules: list[ArrayRule | JoinRule]
-    if key[0] == value[0] == features:
+    if key[0] == value[0] == query[0]:
         rules = [JoinRule(("in_proj_weight",), kernels, Stacked(merged(query, 1), 3))]
     else:
         shapes = zip("qkv", kernels, (query, key, value), strict=True)
@@ -67,6 +70,9 @@ RULES = (
     FlaxRule(("RNNCell",), (nnx.SimpleCell,), _cell(*_FUSED, ("dense_i",), Biases()), defaults={"residual": False}),
     FlaxRule(("RNNCell",), (linen.SimpleCell,), _cell(("i",), ("h",), ("i",), Biases()), defaults={"residual": False}),
     FlaxRule(
-        ("MultiheadAttention",), (nnx.MultiHeadAttention, linen.MultiHeadDotProductAttention), arrays_of=_attention
+        ("MultiheadAttention",),
+        (nnx.MultiHeadAttention, linen.MultiHeadDotProductAttention),
+        arrays_of=_attention,
+        refusal=_unequal,
     ),
 )

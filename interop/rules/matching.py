@@ -15,7 +15,7 @@ from .join import One
 from .layout import Layout, Reshaped, Same, Shape
 from .registry import FLAX_RULES, RULES
 from .reparametrization import parts, weight_norm_keys
-from .rule import ArrayRule, FlaxRule, JoinRule, Rule
+from .rule import ArrayRule, FlaxRule, JoinRule, Rule, ShapeOf
 
 #: Layers that wrap another one: PyTorch has one layer in place of both. By the attribute that holds the inner one, what
 #: becomes of the names of its arrays.
@@ -106,7 +106,7 @@ def match(layers: list[Layer], arrays: Arrays) -> list[Entry]:
     """
     found: list[Entry] = []
     for layer in layers:
-        _refuse_normalizations(layer)
+        _refuse(layer, arrays)
         computed: list[Entry] = []
         for rule in _rules(layer, arrays):
             plain, normalized = _entries(layer, rule, arrays)
@@ -130,28 +130,29 @@ def differences(layers: list[Layer]) -> tuple[str, ...]:
     """A sentence for each kind of layer whose options are not those of PyTorch's layer by default."""
     found: Counter[str] = Counter()
     for layer in layers:
-        rule = _rule(layer.module)
+        rule = rule_of(layer.module)
         if isinstance(rule, FlaxRule):
             other = {name: want for name, want in rule.defaults.items() if getattr(layer.module, name) != want}
-            own = ", ".join(f"{name}={getattr(layer.module, name):.7g}" for name in other)
-            theirs = ", ".join(f"{name}={want:.7g}" for name, want in other.items())
+            own = ", ".join(f"{name}={getattr(layer.module, name)}" for name in other)
+            theirs = ", ".join(f"{name}={want}" for name, want in other.items())
             if other:
-                found[f"{type(layer.module).__name__}: {own}, where PyTorch's default is {theirs}"] += 1
+                found[f"{type(layer.module).__name__}: {own}; PyTorch's default is {theirs}"] += 1
     return tuple(f"{text} ({count} layer{'s' * (count > 1)})" for text, count in found.items())
 
 
-def _rule(module: Any) -> Rule | FlaxRule | None:
+def rule_of(module: Any) -> Rule | FlaxRule | None:
+    """The rule of a module's class, or of the nearest one that it inherits from."""
     kinds = type(module).__mro__
     return next((known[kind] for kind in kinds for known in (RULES, FLAX_RULES) if kind in known), None)
 
 
 def _rules(layer: Layer, arrays: Arrays) -> list[ArrayRule | JoinRule]:
     """Rules of the arrays that a module holds, as far as there are any."""
-    rule, own = _rule(layer.module), arrays.names(layer.path)
+    rule, own = rule_of(layer.module), arrays.names(layer.path)
     if isinstance(rule, FlaxRule):
         if rule.arrays_of is None:
             return list(rule.arrays)
-        return list(rule.arrays_of(layer.module, lambda name: arrays.shape(layer.path, name) or ()))
+        return list(rule.arrays_of(layer.module, _shapes(layer, arrays)))
     if rule is None:
         return [ArrayRule(name, name) for name in own if layer.users]
     listed = [array for array in rule.arrays if array.flax_name in own]
@@ -167,7 +168,8 @@ def _entries(layer: Layer, rule: ArrayRule | JoinRule, arrays: Arrays) -> tuple[
             return [], []
         if any(arrays.path(layer.path, name) in arrays.scales for name in rule.flax_names):
             raise DilaxError(
-                f"interop: the weight normalisation of {', '.join(keys)} has no equal in PyTorch; remove it."
+                f"interop: the weight normalisation of {', '.join(keys)} has no equal in PyTorch; remove it, "
+                "or use layers of dilax.nn."
             )
         slots = tuple(arrays.take(layer.path, name) for name in rule.flax_names)
         return [Entry(keys, slots, rule.join, rule.torch_dtype)], []
@@ -203,23 +205,22 @@ def _scaled(layer: Layer, rule: ArrayRule, arrays: Arrays) -> list[Entry]:
 
 def _layout(layer: Layer, rule: ArrayRule, shape: Shape) -> Layout:
     """The layout of an array were its shape another one."""
-    known = _rule(layer.module)
+    known = rule_of(layer.module)
     if isinstance(known, FlaxRule) and known.arrays_of is not None:
         rules = known.arrays_of(layer.module, lambda _name: shape)
         return next(one.layout for one in rules if isinstance(one, ArrayRule) and one.flax_name == rule.flax_name)
     return rule.layout
 
 
-def _refuse_normalizations(layer: Layer) -> None:
-    """Raise a DilaxError for Flax's normalisations of weights that PyTorch has no equal of."""
-    module, kind = layer.module, type(layer.module).__name__
-    if isinstance(module, nnx.SpectralNorm | linen.SpectralNorm):
-        raise DilaxError(
-            f"interop: {layer.name or 'the model'} ({kind}) has no equal in PyTorch: it iterates in evaluation too and "
-            "keeps one vector of two; use dilax.nn.spectral_norm."
-        )
-    if isinstance(module, nnx.WeightNorm | linen.WeightNorm) and not module.use_scale:
-        raise DilaxError(
-            f"interop: {layer.name or 'the model'} ({kind}) with use_scale=False has no equal in PyTorch, whose weight "
-            "normalisation has lengths; use dilax.nn.weight_norm."
-        )
+def _refuse(layer: Layer, arrays: Arrays) -> None:
+    """Raise a DilaxError for a layer that has no equal in PyTorch."""
+    rule = rule_of(layer.module)
+    refusal = rule.refusal if isinstance(rule, FlaxRule) else None
+    reason = refusal(layer.module, _shapes(layer, arrays)) if refusal else None
+    if reason:
+        kind = type(layer.module).__name__
+        raise DilaxError(f"interop: {layer.name or 'the model'} ({kind}) has no equal in PyTorch: it {reason}.")
+
+
+def _shapes(layer: Layer, arrays: Arrays) -> ShapeOf:
+    return lambda name: arrays.shape(layer.path, name) or ()

@@ -81,10 +81,11 @@ class FlaxRule:
     """One kind of layer of Flax itself.
 
     Attributes:
-        torch_types: Names of the PyTorch layers, in ``torch.nn``.
+        torch_types: Names of the PyTorch layers, in ``torch.nn``; none for a wrapper that makes another layer of one.
         flax_types: The same layer in ``flax.nnx``, in ``flax.linen``, or in both.
         arrays: Its arrays, in the order of PyTorch's state_dict; those of which a layer has none are left out.
         arrays_of: Gives the arrays where they depend on the layer's options and shapes.
+        refusal: Says why a layer with its options and shapes has no equal in PyTorch, and what to do; None if it has.
         defaults: Options with which the layer computes what PyTorch's does by default.
     """
 
@@ -92,6 +93,7 @@ class FlaxRule:
     flax_types: tuple[type[Any], ...]
     arrays: tuple[ArrayRule | JoinRule, ...] = ()
     arrays_of: Callable[[Any, ShapeOf], tuple[ArrayRule | JoinRule, ...]] | None = None
+    refusal: Callable[[Any, ShapeOf], str | None] | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from flax import nnx
 
 from .entry import Entry, Path, Slot
-from .matching import Arrays, Layer, broadcast, inner, match
+from .matching import Arrays, Layer, broadcast, inner, match, rule_of
 from .reparametrization import REPARAMETRIZED
+from .rule import FlaxRule
 
 #: State that PyTorch keeps elsewhere, or not at all.
 _NO_COUNTERPART = (nnx.RngState, nnx.Cache, nnx.Intermediate)
@@ -35,13 +36,20 @@ def entries(model: nnx.Module) -> list[Entry]:
 def modules(model: Any) -> Iterator[tuple[str, Any]]:
     """Every module of a model, itself first, with its dotted path in PyTorch, in order of definition.
 
-    A module that stands for a parameter is none of them, nor is one that another wraps under the same path.
+    A module that stands for a parameter is none of them, nor is one that PyTorch has within a layer: what another wraps,
+    and what Flax makes its own layers of.
     """
-    seen = set()
+    names: set[str] = set()
+    whole: Path | None = None
     for layer in layers(model):
-        if layer.name not in seen and isinstance(layer.module, nnx.Module):
-            seen.add(layer.name)
-            yield layer.name, layer.module
+        within = whole is not None and layer.path[: len(whole)] == whole
+        if within or layer.name in names or not isinstance(layer.module, nnx.Module):
+            continue
+        names.add(layer.name)
+        yield layer.name, layer.module
+        rule = rule_of(layer.module)
+        if isinstance(layer.module, nnx.RNN | nnx.Bidirectional) or (isinstance(rule, FlaxRule) and rule.torch_types):
+            whole = layer.path
 
 
 def layers(model: Any) -> list[Layer]:

@@ -103,8 +103,8 @@ def test_a_checkpoint_without_a_state_dict_is_refused():
         interop.load(models.create("meshnet"), {"epoch": 3})
     assert str(caught.value) == (
         "load: there is no state_dict in the checkpoint, which holds 'epoch'; pass a mapping of names to tensors, "
-        "or one under state_dict, model, net, network, model_state_dict, module, params, ema, ema_state_dict, model_ema, "
-        "params_ema, state_dict_ema."
+        "or one under state_dict, model, net, network, model_state_dict, module, params, ema, ema_state_dict, "
+        "model_ema, params_ema, state_dict_ema."
     )
 
 

@@ -9,6 +9,7 @@ from flax import nnx
 import interop
 from dilax import nn
 from dilax.errors import DilaxError
+from interop import rules
 
 
 class Mine(nnx.Module):
@@ -70,3 +71,28 @@ def test_a_users_module_may_normalise_a_parameter_of_its_own():
     assert list(found) == ["matrix_g", "matrix_v"]
     np.testing.assert_allclose(found["matrix_g"][:, 0], [14**0.5, 77**0.5], rtol=1e-6)
     np.testing.assert_allclose(ours.matrix[...], jnp.arange(1.0, 7.0).reshape(2, 3), rtol=1e-6)
+
+
+def test_modules_of_a_model_are_those_that_pytorch_has():
+    rngs = nnx.Rngs(0)
+    model = nnx.Sequential(
+        nnx.RNN(nnx.LSTMCell(3, 4, rngs=rngs), rngs=rngs),
+        nnx.List([nnx.MultiHeadAttention(2, 4, rngs=rngs), nn.Sequential([nn.Linear(4, 2, rngs=rngs)])]),
+        nnx.WeightNorm(nnx.Linear(2, 2, rngs=rngs), rngs=rngs),
+    )
+    assert [(name, type(module).__name__) for name, module in rules.modules(model)] == [
+        ("", "Sequential"), ("0", "RNN"), ("1", "List"), ("1.0", "MultiHeadAttention"), ("1.1", "Sequential"),
+        ("1.1.0", "Linear"), ("2", "WeightNorm"),
+    ]  # fmt: skip
+
+
+def test_paths_are_those_of_the_state():
+    model = Mine(nnx.Rngs(0))
+    state = dict(nnx.to_flat_state(nnx.state(model, nnx.Any(nnx.Param, nnx.BatchStat))))
+    entries = rules.entries(model)
+    assert {slot.path for entry in entries for slot in entry.slots} == set(state)
+    arrays = rules.to_flax(entries, interop.state_dict(model))
+    for path, variable in state.items():
+        np.testing.assert_array_equal(arrays[path], variable[...])
+    back = rules.to_torch(entries, arrays)
+    assert list(back) == list(interop.state_dict(model))

@@ -1,9 +1,10 @@
 """docs/layers.md from the rules and the tests: ``python tests/interop/layers/table.py`` writes it anew."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-from interop.rules import RULES
+from interop.rules import FLAX_RULES, RULES
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[2] / "docs" / "layers.md"
@@ -30,6 +31,21 @@ are `dilax.nn.Sequential`, `nnx.List` and `nnx.Dict`.
 """
 
 
+FLAX_HEAD = """
+## Layers of Flax itself
+
+`interop.load` and `interop.state_dict` know these layers of `flax.nnx`, `interop.to_linen` and `interop.from_linen`
+those of `flax.linen`. Their outputs are compared with PyTorch's in float64, within a relative error of 1e-12
+(`tests/interop/flax_layers`). A wrapper (`RNN`, `Bidirectional`, `WeightNorm`, `Sequential`) and the layer inside are
+one layer in PyTorch. Options with which a layer computes something else than PyTorch's default are listed in the report
+of loading. `nnx.GRUCell` has no `b_hn`; of the two biases of PyTorch's cells Flax has the sum, which loading reports;
+`SpectralNorm` has no equal.
+
+| PyTorch | flax.nnx | flax.linen |
+| --- | --- | --- |
+"""
+
+
 def page() -> str:
     """The whole page."""
     parity = _tested()
@@ -41,7 +57,18 @@ def page() -> str:
         how = {"parity": names & parity, "lists": names & listed, "masks": {rule.flax_type.__name__} & masks}
         compared = ", ".join(name for name, found in how.items() if found)
         rows.append(f"| {', '.join(rule.torch_types)} | {rule.flax_type.__name__} | {compared} |\n")
-    return HEAD + "".join(sorted(rows))
+    return HEAD + "".join(sorted(rows)) + FLAX_HEAD + "".join(sorted(_flax_rows()))
+
+
+def _flax_rows() -> Iterator[str]:
+    """A row for each PyTorch layer that layers of Flax itself are."""
+    for torch_types in dict.fromkeys(rule.torch_types for rule in FLAX_RULES.values() if rule.torch_types):
+        kinds = [kind for kind, rule in FLAX_RULES.items() if rule.torch_types == torch_types]
+        names = [
+            ", ".join(kind.__name__ for kind in kinds if kind.__module__.startswith(f"flax.{package}."))
+            for package in ("nnx", "linen")
+        ]
+        yield f"| {', '.join(torch_types)} | {' | '.join(names)} |\n"
 
 
 def _tested() -> set[str]:
