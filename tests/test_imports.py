@@ -13,6 +13,7 @@ import pytest
         ("import dilax.ops, dilax.nn, dilax.models, dilax.train, dilax.data", {"torch", "interop"}),
         ("import interop; interop.load; interop.state_dict; interop.save", {"torch"}),
         ("import interop; interop.read; interop.write", {"torch", "jax"}),
+        ("import interop.testing.plugin", {"torch", "jax", "flax", "numpy"}),
     ],
 )
 def test_modules_that_stay_out(statement, absent):
