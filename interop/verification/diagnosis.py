@@ -1,5 +1,6 @@
 """Why the first layer that differs does: it runs alone, on PyTorch's own input, and known causes are tested on it."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -82,7 +83,8 @@ class _Investigation:
         if error > FLOAT64_LIMIT:
             inside = any(pair.call.startswith(f"{call.path}.") for pair in self._pairs.values())
             own = ", although all layers in it that were compared agree: its own code is wrong" if inside else ""
-            text = f"{first.title} is wrong itself: on PyTorch's own input it differs by {error:.1e}{own}."
+            how = f"differs by {error:.1e}" if math.isfinite(error) else "gives another shape, or no finite numbers,"
+            text = f"{first.title} is wrong itself: on PyTorch's own input it {how}{own}."
             return self._with_cause(Diagnosis(first.name, error, True, text), self._case(call, given))
         return self._miswired(first, call, error, ours, theirs)
 
@@ -115,17 +117,15 @@ class _Investigation:
         for tensor, one, other in zip(call.given, ours, theirs, strict=True):
             if one.shape == other.shape and relative_error(one, other) <= FLOAT64_LIMIT:
                 continue
-            given = {"": _tensor(channels_back(one, self._axis(call, tensor, one)))}
+            axis = self._axis(call, tensor, other, one)
+            given, right = ({"": _tensor(channels_back(array, axis))} for array in (one, other))
             for before in reversed(self._run.calls.values()):
                 if before.path and any(made is tensor for made in before.tensors.values()):
                     if not any(pair.call == before.name for pair in self._pairs.values()):
                         expected = {place: _tensor(array) for place, array in before.arrays.items()}
                         yield self._bare(before, expected, given), f"{before.name}, which Flax has not as a layer"
                     break
-            yield (
-                Case(call.path, torch.nn.Identity(), (tensor.detach(),), {"": tensor.detach()}, given),
-                "the input",
-            )  # fmt: skip
+            yield Case(call.path, torch.nn.Identity(), (right[""],), right, given), "the input"
         outer = self._parent(call)
         if outer is not None:
             ours_there = {pair.flax_place: self._given(pair) for pair in self._of(outer)}
@@ -198,14 +198,16 @@ class _Investigation:
         theirs = [tensor for _, tensor in parts((call.args, dict(sorted(call.kwargs.items()))), torch.Tensor)]
         if len(theirs) != len(ours) or len(call.given) != len(ours):
             return None
+        arrays = [tensor.numpy(force=True) for tensor in theirs]
         return [
-            channels_last(tensor.numpy(force=True), self._axis(call, original, one))
-            for tensor, original, one in zip(theirs, call.given, ours, strict=True)
+            channels_last(array, self._axis(call, tensor, array, one))
+            for array, tensor, one in zip(arrays, call.given, ours, strict=True)
         ]
 
-    def _axis(self, call: Call, tensor: torch.Tensor, ours: Array) -> int | None:
+    def _axis(self, call: Call, tensor: torch.Tensor, array: Array, ours: Array) -> int | None:
+        """Where an argument has its channels: the tensor, its numbers when the call began, and Flax's."""
         known: Any = self._axes.get(id(tensor), "unknown")
-        return choose_axis(tensor.numpy(force=True), ours, torch_rule(call.module), known)
+        return choose_axis(array, ours, torch_rule(call.module), known)
 
     def _alone(self, call: Call, ours: list[Array], theirs: list[Array]) -> dict[str, Array]:
         """What the Flax layer gives for PyTorch's arguments, by place."""
