@@ -15,7 +15,7 @@ from .inputs import Inputs
 from .layouts import Array, channels_last
 from .measures import FLOAT64_LIMIT, Ratio, largest, limit, relative_error
 from .pairing import pair_outputs
-from .report import LayerComparison, What
+from .report import PREFIXES, LayerComparison, What
 from .torch_side import Run, TorchSide
 from .trajectory import VANISHING, FlaxTrainer, TorchTrainer, converted_optimizer
 
@@ -89,8 +89,16 @@ class Comparison:
                 "verify: the PyTorch module and the Flax model share no layer that gives an array; "
                 "pass models whose layers have the same names."
             )
-        shared = {place: shape for place, shape in self._shapes.items() if place in self.pairing.output_places}
-        if shared != self._shapes:  # an output that PyTorch lacks has no part in gradients
+        outputs = theirs.calls[""].arrays if "" in theirs.calls else {}
+        shared = {
+            pair.flax_place: self._shapes[pair.flax_place]
+            for pair in self.pairing.pairs
+            if pair.call == ""
+            and self._shapes.get(pair.flax_place) == channels_last(outputs[pair.place], pair.axis).shape
+        }
+        if self._shapes and not shared:
+            self._trainers = {}  # nothing has a gradient
+        if shared.keys() != self._shapes.keys():  # an output that PyTorch has not alike has no part in gradients
             self._shapes = shared
             run = self.flax64.run(ours, self._directions(0))
         self._truth = self._torch_found(self.torch64, theirs, self.inputs, 0)
@@ -139,9 +147,9 @@ class Comparison:
             found |= {("parameter", name): arrays for name, arrays in history.items()}
         return found
 
-    def flax_output(self, name: str) -> Array | None:
-        """What Flax gave in float64 for the output of this name, if both sides gave one."""
-        return self._double.get(("output", name))
+    def flax_output(self, name: str) -> Array:
+        """What Flax gave in float64 for the output of this name, which is one of a pair."""
+        return self._double["output", name]
 
     def statistic(self, name: str) -> tuple[Array, Array]:
         """A batch statistic after the run in float64, PyTorch's and Flax's."""
@@ -154,10 +162,13 @@ class Comparison:
         gradients = [key for key in keys if key[0] == "gradient"]
         tiny = {key for key in gradients if largest(self._truth[key]) <= VANISHING * largest_gradient}
         steady = [key for key in keys if not (key[0] == "parameter" and key[1] in self._vanishing)]
-        self.left_out = tuple(
-            f"steps of {key[1]} (its gradient vanishes, so rounding alone moves it)"
-            for key in keys
-            if key not in steady
+        asked = self.gradients or self._steps
+        unsteady = [key[1] for key in keys if key not in steady]
+        alone = [f"{PREFIXES[what]}{name}" for what, name in self._truth if (what, name) not in self._double]
+        self.left_out = (
+            *(f"steps of {name} (its gradient vanishes, so rounding alone moves it)" for name in unsteady),
+            *(f"{title} (in PyTorch alone)" for title in alone),
+            *(["gradients (no floating output has one shape on both sides)"] if asked and not self._shapes else []),
         )
         errors = {
             key: relative_error(

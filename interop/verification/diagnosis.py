@@ -1,5 +1,6 @@
 """Why the first layer that differs does: it runs alone, on PyTorch's own input, and known causes are tested on it."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -72,26 +73,36 @@ class _Investigation:
         call = self._run.calls[self._pairs[first.name].call]
         if call.path == "":
             return self._whole(first, call)
-        ours = self._arguments(call)
+        called = self._comparison.flax64.arguments(self._comparison.inputs.for_flax(np.float64), (call.name,))[
+            call.name
+        ]
+        ours = [np.asarray(leaf) for leaf in jax.tree.leaves(called) if isinstance(leaf, jax.Array)]
         theirs = self._converted(call, ours)
         if theirs is None:
             text = f"{first.title} cannot run alone: it is called with other arguments in Flax than in PyTorch."
             return Diagnosis(first.name, None, None, text)
-        given = self._alone(call, ours, theirs)
+        try:
+            given = self._alone(call, called, theirs)
+        except Exception as failure:  # whatever a user's own layer raises for an input that it was not made for
+            text = (
+                f"{first.title} cannot run alone: on PyTorch's own input it raises {type(failure).__name__}: {failure}"
+            )
+            return Diagnosis(first.name, None, None, text)
         error = self._error(call, given)
         if error > FLOAT64_LIMIT:
             inside = any(pair.call.startswith(f"{call.path}.") for pair in self._pairs.values())
             own = ", although all layers in it that were compared agree: its own code is wrong" if inside else ""
-            text = f"{first.title} is wrong itself: on PyTorch's own input it differs by {error:.1e}{own}."
+            how = f"differs by {error:.1e}" if math.isfinite(error) else "gives another shape or no finite numbers"
+            text = f"{first.title} is wrong itself: on PyTorch's own input it {how}{own}."
             return self._with_cause(Diagnosis(first.name, error, True, text), self._case(call, given))
         return self._miswired(first, call, error, ours, theirs)
 
     def _whole(self, first: LayerComparison, call: Call) -> Diagnosis:
         """The model itself, whose input is PyTorch's anyway."""
-        text = (
-            f"{first.title} differs although all layers in it that were compared agree: the model's own code is wrong."
-        )
-        given = {pair.flax_place: self._given(pair) for pair in self._of(call)}
+        text = f"{first.title} differs, and no layer in it was compared: give the layers of both sides the same names."
+        if len(self._pairs) > len(self._of(call)):
+            text = f"{first.title} differs although all layers that were compared agree: the model's own code is wrong."
+        given = self._given(call)
         return self._with_cause(Diagnosis(first.name, first.float64, True, text), self._case(call, given))
 
     def _miswired(
@@ -115,21 +126,18 @@ class _Investigation:
         for tensor, one, other in zip(call.given, ours, theirs, strict=True):
             if one.shape == other.shape and relative_error(one, other) <= FLOAT64_LIMIT:
                 continue
-            given = {"": _tensor(channels_back(one, self._axis(call, tensor, one)))}
+            axis = self._axis(call, tensor, other, one)
+            given, right = ({"": _tensor(channels_back(array, axis))} for array in (one, other))
             for before in reversed(self._run.calls.values()):
                 if before.path and any(made is tensor for made in before.tensors.values()):
                     if not any(pair.call == before.name for pair in self._pairs.values()):
                         expected = {place: _tensor(array) for place, array in before.arrays.items()}
                         yield self._bare(before, expected, given), f"{before.name}, which Flax has not as a layer"
                     break
-            yield (
-                Case(call.path, torch.nn.Identity(), (tensor.detach(),), {"": tensor.detach()}, given),
-                "the input",
-            )  # fmt: skip
+            yield Case(call.path, torch.nn.Identity(), (right[""],), right, given), "the input"
         outer = self._parent(call)
         if outer is not None:
-            ours_there = {pair.flax_place: self._given(pair) for pair in self._of(outer)}
-            yield self._case(outer, ours_there), f"in {outer.name or 'the model'}"
+            yield self._case(outer, self._given(outer)), f"in {outer.name or 'the model'}"
 
     def _parent(self, call: Call) -> Call | None:
         """The nearest module around a call that was compared."""
@@ -162,10 +170,9 @@ class _Investigation:
     def _of(self, call: Call) -> list[Pair]:
         return [pair for pair in self._pairs.values() if pair.call == call.name]
 
-    def _given(self, pair: Pair) -> Array:
-        found = self._comparison.flax_output(pair.name)
-        assert found is not None  # every pair has an output on either side
-        return found
+    def _given(self, call: Call) -> dict[str, Array]:
+        """What Flax gave for a call in the whole run, by Flax's places."""
+        return {pair.flax_place: self._comparison.flax_output(pair.name) for pair in self._of(call)}
 
     def _flax(self, path: str) -> Any:
         return next((one for name, one in modules(self._comparison.flax64.model) if name == path), None)
@@ -187,30 +194,32 @@ class _Investigation:
             self._comparison.torch64.module, absent=tuple(absent),
         )  # fmt: skip
 
-    def _arguments(self, call: Call) -> list[Any]:
-        """Flax's arguments of a call: the nested value whose arrays are to be replaced."""
-        inputs = self._comparison.inputs.for_flax(np.float64)
-        self._called = self._comparison.flax64.arguments(inputs, (call.name,))[call.name]
-        return [np.asarray(leaf) for leaf in jax.tree.leaves(self._called) if isinstance(leaf, jax.Array)]
-
     def _converted(self, call: Call, ours: list[Array]) -> list[Array] | None:
         """PyTorch's arguments of a call in Flax's layout; None if they do not correspond."""
         theirs = [tensor for _, tensor in parts((call.args, dict(sorted(call.kwargs.items()))), torch.Tensor)]
         if len(theirs) != len(ours) or len(call.given) != len(ours):
             return None
+        arrays = [tensor.numpy(force=True) for tensor in theirs]
         return [
-            channels_last(tensor.numpy(force=True), self._axis(call, original, one))
-            for tensor, original, one in zip(theirs, call.given, ours, strict=True)
+            channels_last(array, self._axis(call, tensor, array, one))
+            for array, tensor, one in zip(arrays, call.given, ours, strict=True)
         ]
 
-    def _axis(self, call: Call, tensor: torch.Tensor, ours: Array) -> int | None:
+    def _axis(self, call: Call, tensor: torch.Tensor, array: Array, ours: Array) -> int | None:
+        """Where an argument has its channels: the tensor, its numbers when the call began, and Flax's."""
         known: Any = self._axes.get(id(tensor), "unknown")
-        return choose_axis(tensor.numpy(force=True), ours, torch_rule(call.module), known)
+        return choose_axis(array, ours, torch_rule(call.module), known)
 
-    def _alone(self, call: Call, ours: list[Array], theirs: list[Array]) -> dict[str, Array]:
-        """What the Flax layer gives for PyTorch's arguments, by place."""
+    def _alone(self, call: Call, called: Any, theirs: list[Array]) -> dict[str, Array]:
+        """What the Flax layer gives for PyTorch's arguments, by place.
+
+        Args:
+            call: The call.
+            called: What Flax calls it with, whose arrays are replaced.
+            theirs: PyTorch's, in Flax's layout.
+        """
         side = self._comparison.flax64
-        leaves, tree = jax.tree.flatten(self._called)
+        leaves, tree = jax.tree.flatten(called)
         with side.precision():
             graph, state = nnx.split(self._flax(call.path))
             arrays = iter(jnp.asarray(array) for array in theirs)

@@ -65,4 +65,11 @@ def choose_axis(array: Array, ours: Array, rule: tuple[str, Rule] | None, known:
         return known
     if not fitting:
         return ways[0] if rule is not None else None
-    return min(fitting, key=lambda way: np.abs(channels_last(array, way) - ours).max(initial=0.0))
+    return min(fitting, key=lambda way: _distance(channels_last(array, way), ours))
+
+
+def _distance(one: Array, other: Array) -> float:
+    """The largest difference, where both are finite."""
+    with np.errstate(invalid="ignore"):
+        delta = np.abs(np.subtract(one, other, dtype=np.result_type(one, other, np.float64)))
+    return float(np.nan_to_num(delta, nan=0.0).max(initial=0.0))

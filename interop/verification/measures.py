@@ -35,9 +35,9 @@ def limit(count: int) -> float:
 
 
 def difference(actual: Array, expected: Array) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """``actual - expected``; 0 where both are the same infinity or no number, infinite where one alone is."""
+    """``|actual - expected|``; 0 where both are the same infinity or no number, infinite where one alone is."""
     with np.errstate(invalid="ignore", over="ignore"):
-        delta = np.subtract(actual, expected, dtype=np.float64)
+        delta = np.abs(np.subtract(actual, expected, dtype=np.result_type(actual, expected, np.float64)))
     same = (actual == expected) | (np.isnan(actual) & np.isnan(expected))
     return np.where(same, 0.0, np.where(np.isnan(delta), np.inf, delta))
 
@@ -51,7 +51,7 @@ def relative_error(actual: Array, expected: Array, *, scale: float = 0.0) -> flo
     """The largest difference over the largest expected magnitude, which counts as ``scale`` at least."""
     if actual.shape != expected.shape:
         return math.inf
-    error = float(np.abs(difference(actual, expected)).max(initial=0.0))
+    error = float(difference(actual, expected).max(initial=0.0))
     size = max(largest(expected), scale)
     return error / size if size and error else error
 

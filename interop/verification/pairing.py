@@ -49,11 +49,6 @@ class Pairing:
             if pair.call == "" and pair.flax_place in directions
         }
 
-    @property
-    def output_places(self) -> set[str]:
-        """Where the model's own outputs are in Flax's."""
-        return {pair.flax_place for pair in self.pairs if pair.call == ""}
-
 
 def pair_outputs(
     module: torch.nn.Module, calls: Mapping[str, Call], outputs: Mapping[str, Mapping[str, Array]]

@@ -25,7 +25,7 @@ def table(report: VerifyReport, *, all: bool) -> Table:
         found.add_column(heading, overflow="ellipsis", no_wrap=True)
     for heading in ("float64 error", "R"):
         found.add_column(heading, justify="right", no_wrap=True)
-    found.add_column("", no_wrap=True)
+    found.add_column("")
     rows = report.rows
     shown = set(range(len(rows))) if all or len(rows) <= _MANY else _kept(rows)
     hidden: list[LayerComparison] = []

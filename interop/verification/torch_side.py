@@ -100,7 +100,7 @@ class TorchSide:
         self.restore()
         tensors = tensors_of(self.module, inputs, gradients=graph)
         calls: dict[str, Call] = {}
-        with torch.set_grad_enabled(graph), _exact(), _watched(self.module, calls, arguments):
+        with torch.set_grad_enabled(graph), exact(), _watched(self.module, calls, arguments):
             # A module may change its input in place, which a leaf with a gradient forbids.
             output = self.module(*(tensor.clone() if graph else tensor for tensor in tensors))
         return Run(calls, dict(parts(output, torch.Tensor)), tensors)
@@ -147,7 +147,7 @@ def _functional(outputs: Mapping[str, torch.Tensor], directions: Mapping[str, Ar
 
 
 @contextmanager
-def _exact() -> Iterator[None]:
+def exact() -> Iterator[None]:
     """Within, float32 is float32 on a GPU too, and transformers run the modules that they are made of."""
     before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     fast = torch.backends.mha.get_fastpath_enabled()

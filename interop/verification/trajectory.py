@@ -17,7 +17,7 @@ from ..saving import state_dict
 from .flax_side import FlaxSide
 from .layouts import Array
 from .nesting import parts
-from .torch_side import TorchSide, copied, tensors_of
+from .torch_side import TorchSide, copied, exact, tensors_of
 
 #: Share of the largest gradient below which one is rounding alone: its exact value is 0.
 VANISHING = 1e-9
@@ -89,8 +89,9 @@ class TorchTrainer:
         vanishing: set[str] = set()
         for _ in range(steps):
             optimizer.zero_grad()
-            output = dict(parts(module(*tensors_of(module, inputs)), torch.Tensor))
-            _torch_loss(output, targets).backward()
+            with exact():
+                output = dict(parts(module(*tensors_of(module, inputs)), torch.Tensor))
+                _torch_loss(output, targets).backward()
             vanishing |= vanishing_among({name: to_numpy(p.grad) for name, p in named.items() if p.grad is not None})
             optimizer.step()
             for name, parameter in named.items():

@@ -7,7 +7,7 @@ import torch
 from .case import Case, same
 
 # Pairs of children of one module that are tried at most.
-_PAIRS = 400
+_PAIRS = 100
 
 
 def exchanged_arrays(case: Case) -> str | None:

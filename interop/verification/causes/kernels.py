@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 
+from ...rules import TransposedChannelsLast
 from .case import Case
-
-_CONVOLUTIONS = (torch.nn.modules.conv._ConvNd,)
 
 
 def _weight(case: Case) -> torch.Tensor | None:
@@ -72,8 +71,6 @@ def grouped_kernel(case: Case) -> str | None:
 
 def _reshaped(weight: torch.Tensor, groups: int) -> Iterator[torch.Tensor]:
     """The weight as PyTorch would have it, had Flax's kernel been reshaped plainly in one way or another."""
-    from ...rules import TransposedChannelsLast
-
     layout = TransposedChannelsLast(groups)
     c_in, c_group, *kernel_size = weight.shape
     shape = (*kernel_size, c_in // groups, c_group * groups)
@@ -86,13 +83,9 @@ def _reshaped(weight: torch.Tensor, groups: int) -> Iterator[torch.Tensor]:
 def reshaped_weight(case: Case) -> str | None:
     """Whether a weight was reshaped to Flax's shape, rather than its axes moved."""
     weight = _weight(case)
-    if weight is None:
+    if weight is None or getattr(case.layer, "transposed", False):
         return None
-    transposed = getattr(case.layer, "transposed", False)
-    inner, outer = weight.shape[1], weight.shape[0]
-    if transposed:
-        return None
-    wrong = weight.reshape(*weight.shape[2:], inner, outer).movedim((-1, -2), (0, 1))
+    wrong = weight.reshape(*weight.shape[2:], weight.shape[1], weight.shape[0]).movedim((-1, -2), (0, 1))
     if case.explains(case.with_arrays({"weight": wrong})):
         return f"reshaped weight: PyTorch's weight {_shape(weight)} was reshaped, where its axes must be moved"
     return None

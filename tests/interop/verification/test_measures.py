@@ -49,3 +49,9 @@ def test_infinities_and_no_numbers():
     assert relative_error(np.array([np.nan, 1.0]), np.array([2.0, 1.0])) == math.inf
     assert relative_error(np.ones((2, 3)), np.ones((3, 2))) == math.inf
     assert relative_error(np.array([-np.inf, 3.0]), np.array([-np.inf, 4.0])) == 0.25
+
+
+def test_truth_values_and_complex_numbers():
+    assert relative_error(np.array([True, False]), np.array([True, True])) == 1
+    assert relative_error(np.array([3j, 1]), np.array([4j, 1])) == 0.25
+    assert relative_error(np.array([2, 3]), np.array([2, 3])) == 0

@@ -9,6 +9,7 @@ from flax import nnx
 import interop
 
 from .nets import Branches, FlaxBranches, FlaxTwice, randomize, twice
+from .test_causes import FOUND
 
 
 def set_epsilon(model):
@@ -144,3 +145,20 @@ def test_in_batch_statistics(momentum, cause, monkeypatch):
     assert first.name == ("norm.running_mean" if cause == "momentum" else "norm.running_var")
     assert report.diagnosis.cause == cause
     assert all(row.equal for row in report.layers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["transposed linear", "grouped kernel", "cubic kernel", "align_corners", "gate order"])
+def test_in_the_middle_of_a_chain(name):
+    make, shape, plant, sentence = FOUND[name]
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Tanh(), make(), *([] if name == "gate order" else [torch.nn.Tanh()])).eval()
+    model = interop.from_torch(module)
+    plant(model[1])
+    x = np.random.default_rng(0).normal(size=shape)
+    sequence = name == "gate order"
+    x = x if sequence or x.ndim < 3 else np.moveaxis(x, 1, -1)
+    report = interop.verify(module, model, x, channels=False if sequence else None)
+    assert report.first_difference.name == ("1[0]" if sequence else "1")
+    assert report.diagnosis.wrong_itself
+    assert report.diagnosis.explanation == sentence + _TESTED
