@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from flax import linen, traverse_util
+from flax.core import meta
 
 from dilax.errors import MismatchError
 
@@ -73,7 +74,7 @@ def from_linen(
         DilaxError: A layer has no rule.
     """
     _, _, entries = trace(module, *inputs)
-    arrays = traverse_util.flatten_dict({name: dict(value) for name, value in variables.items()})
+    arrays = traverse_util.flatten_dict(meta.unbox(dict(variables)))
     problems = []
     for slot in (slot for entry in entries for slot in entry.slots):
         name, shape = "/".join(slot.path), list(slot.value.shape)

@@ -16,6 +16,9 @@ from .loading_names import Names, Rename, agree
 from .loading_wrappers import find
 from .rules import Entry, differences, entries, layers
 
+# How many pairs of names are compared to find the nearest.
+_PAIRS = 10_000
+
 
 @dataclass(frozen=True)
 class LoadReport:
@@ -120,7 +123,8 @@ def fill(
     found = find(function, checkpoint)
     known = {key for entry in wanted for key in (*entry.keys, *entry.older)}
     names = agree(function, found.arrays, known, rename=rename, ignore=ignore)
-    wanted = [_in_its_form(entry, names) for entry in wanted]
+    # What Flax has no array for may be absent: PyTorch before 0.4.1 did not count batches.
+    wanted = [_in_its_form(entry, names) for entry in wanted if entry.slots or entry.keys[0] in names.source]
     problems = _compare(wanted, names, found.arrays)
     if problems:
         raise MismatchError(
@@ -163,16 +167,20 @@ def _in_its_form(entry: Entry, names: Names) -> Entry:
 
 def _compare(wanted: list[Entry], names: Names, arrays: Mapping[str, Any]) -> list[str]:
     shapes = {key: shape for entry in wanted for key, shape in zip(entry.keys, entry.torch_shapes, strict=True)}
+    missing = [key for key in shapes if key not in names.source]
     unexpected = [key for key in names.source if key not in shapes]
+    # Of two models that have nothing in common, hints would take minutes and help nobody.
+    few = len(missing) * len(unexpected) <= _PAIRS
     problems = []
     for key, shape in shapes.items():
         if key not in names.source:
-            problems.append(f"missing: {key} {list(shape)}{nearest(key, unexpected)}")
+            problems.append(f"missing: {key} {list(shape)}{nearest(key, unexpected) if few else ''}")
         elif (found := tuple(arrays[names.source[key]].shape)) != shape:
             problems.append(f"shape: {key} is {list(found)}, the model's {list(shape)}")
-    missing = [key for key in shapes if key not in names.source]
-    surplus = ((key, list(arrays[names.source[key]].shape)) for key in unexpected)
-    return [*problems, *(f"unexpected: {key} {shape}{nearest(key, missing)}" for key, shape in surplus)]
+    for key in unexpected:
+        hint = nearest(key, missing) if few else ""
+        problems.append(f"unexpected: {key} {list(arrays[names.source[key]].shape)}{hint}")
+    return problems
 
 
 def _begin_random_numbers(model: nnx.Module) -> int:

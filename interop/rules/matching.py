@@ -164,7 +164,7 @@ def _entries(layer: Layer, rule: ArrayRule | JoinRule, arrays: Arrays) -> tuple[
     """The entries of one rule: those of arrays as they are, and those of arrays that a parameter is computed from."""
     if isinstance(rule, JoinRule):
         keys = tuple(layer.key(name) for name in rule.torch_names)
-        if not all(arrays.shape(layer.path, name) for name in rule.flax_names):
+        if any(arrays.shape(layer.path, name) is None for name in rule.flax_names):
             return [], []
         if any(arrays.path(layer.path, name) in arrays.scales for name in rule.flax_names):
             raise DilaxError(

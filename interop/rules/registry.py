@@ -7,8 +7,8 @@ from . import (
     attention,
     convolution,
     dropout,
+    flax_composed,
     flax_layers,
-    flax_recurrent,
     linear,
     normalization,
     padding,
@@ -41,5 +41,5 @@ TORCH_RULES: dict[str, Rule] = {name: rule for rule in _RULES for name in rule.t
 
 #: Rules of Flax's own layers.
 FLAX_RULES: dict[type[Any], FlaxRule] = {
-    kind: rule for rule in (*flax_layers.RULES, *flax_recurrent.RULES) for kind in rule.flax_types
+    kind: rule for rule in (*flax_layers.RULES, *flax_composed.RULES) for kind in rule.flax_types
 }

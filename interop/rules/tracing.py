@@ -1,20 +1,20 @@
 """Go through a linen module in the order of its calls, which is PyTorch's order of definition as a rule."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import jax
 from flax import linen, traverse_util
+from flax.core import meta
 
 from dilax.errors import DilaxError
 
 from .entry import Entry, Path, Slot
 from .matching import Arrays, Layer, broadcast, inner, match
 
-#: Collections of variables that PyTorch has too: parameters, and buffers.
-COLLECTIONS = ("params", "batch_stats")
+# Collections of variables that PyTorch has too: parameters, and buffers.
+_COLLECTIONS = ("params", "batch_stats")
 
 
 @dataclass
@@ -40,7 +40,7 @@ class _Trace:
         if path not in self.layers:
             self._note(module, path)
         result = method(*args, **kwargs)
-        for place, array in traverse_util.flatten_dict(dict(module.variables)).items():
+        for place, array in traverse_util.flatten_dict(meta.unbox(dict(module.variables))).items():
             self.shapes.setdefault((place[0], *path, *place[1:]), tuple(array.shape))
         return result
 
@@ -89,7 +89,7 @@ def trace(module: linen.Module, *inputs: Any) -> tuple[dict[str, Any], list[Laye
             return module.init(jax.random.key(0), *given)
 
     shapes = jax.eval_shape(init, [inputs[place] for place in places])
-    variables = {name: _copied(shapes[name]) for name in COLLECTIONS if name in shapes}
+    variables = meta.unbox({name: shapes[name] for name in _COLLECTIONS if name in shapes})
     arrays = Arrays()
     for path, value in traverse_util.flatten_dict(variables).items():
         if found.shapes.get(path, tuple(value.shape)) != tuple(value.shape):
@@ -115,10 +115,6 @@ def _collect_scales(found: _Trace, arrays: Arrays) -> None:
             shape = arrays.shape(below[:-1], below[-1])
             assert shape is not None, name
             arrays.scales[below] = slot, broadcast(shape, axes)
-
-
-def _copied(tree: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _copied(value) if isinstance(value, Mapping) else value for name, value in tree.items()}
 
 
 def _is_users(module: Any) -> bool:

@@ -36,8 +36,8 @@ def entries(model: nnx.Module) -> list[Entry]:
 def modules(model: Any) -> Iterator[tuple[str, Any]]:
     """Every module of a model, itself first, with its dotted path in PyTorch, in order of definition.
 
-    A module that stands for a parameter is none of them, nor is one that PyTorch has within a layer: what another wraps,
-    and what Flax makes its own layers of.
+    A module that stands for a parameter is none of them, nor is one that PyTorch has within a layer: what another
+    wraps, and what Flax makes its own layers of.
     """
     names: set[str] = set()
     whole: Path | None = None
@@ -54,19 +54,22 @@ def modules(model: Any) -> Iterator[tuple[str, Any]]:
 
 def layers(model: Any) -> list[Layer]:
     """The modules and containers of an NNX model, itself first, in order of definition."""
-    return list(_below(model, (), (), "{}"))
+    return list(_below(model, (), (), "{}", frozenset()))
 
 
-def _below(module: Any, path: Path, name: tuple[str, ...], template: str) -> Iterator[Layer]:
+def _below(module: Any, path: Path, name: tuple[str, ...], template: str, above: frozenset[int]) -> Iterator[Layer]:
+    above |= {id(module)}
     yield Layer(module, path, ".".join(name), template, _is_users(module))
     wrapped = inner(module)
     for key, child in _children(module):
         if not isinstance(child, nnx.Module | list | tuple | dict) or isinstance(child, REPARAMETRIZED):
             continue
+        if id(child) in above:
+            continue  # a reference back
         if key in wrapped:
-            yield from _below(child, (*path, key), name, template.format(wrapped[key]))
+            yield from _below(child, (*path, key), name, template.format(wrapped[key]), above)
         else:
-            yield from _below(child, (*path, key), (*name, str(key)), "{}")
+            yield from _below(child, (*path, key), (*name, str(key)), "{}", above)
 
 
 def _children(module: Any) -> Iterator[tuple[Any, Any]]:

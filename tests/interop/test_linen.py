@@ -150,3 +150,11 @@ def test_a_layer_that_is_rematerialized_has_its_rule():
     module = nn.remat(nn.Dense)(2, use_bias=False)
     variables = interop.to_linen(module, {"weight": weight}, x)
     np.testing.assert_array_equal(variables["params"]["kernel"], weight.T)
+
+
+def test_partitioned_arrays_lose_their_boxes():
+    module = nn.Dense(2, use_bias=False, kernel_init=nn.with_partitioning(nn.initializers.ones, (None, "model")))
+    x, weight = np.ones((1, 3), np.float32), np.arange(6, dtype=np.float32).reshape(2, 3)
+    variables = interop.to_linen(module, {"weight": weight}, x)
+    np.testing.assert_array_equal(variables["params"]["kernel"], weight.T)
+    assert interop.from_linen(module, module.init(jax.random.key(0), x), x)["weight"].shape == (2, 3)

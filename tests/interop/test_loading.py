@@ -84,6 +84,21 @@ def test_an_abstract_model_is_filled_and_has_random_numbers(model):
     assert model.dropout(jnp.ones((3, 4))).shape == (3, 4)
 
 
+def test_an_abstract_model_has_no_state_dict(model):
+    with pytest.raises(DilaxError) as caught:
+        interop.state_dict(model)
+    assert str(caught.value) == (
+        "state_dict: the Model is abstract and has no numbers; fill it with interop.load first."
+    )
+
+
+def test_what_flax_has_no_array_for_may_be_absent(model):
+    arrays = state()
+    del arrays["stem.2.num_batches_tracked"]
+    assert NOTES[0] not in interop.load(model, arrays).notes
+    check(model, state())
+
+
 def test_no_memory_is_shared_with_the_callers_arrays(model):
     arrays = {key: np.copy(array) for key, array in state().items()}
     interop.load(model, arrays)

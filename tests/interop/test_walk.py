@@ -96,3 +96,10 @@ def test_paths_are_those_of_the_state():
         np.testing.assert_array_equal(arrays[path], variable[...])
     back = rules.to_torch(entries, arrays)
     assert list(back) == list(interop.state_dict(model))
+
+
+def test_references_back_are_not_followed():
+    model = Mine(nnx.Rngs(0))
+    keys = list(interop.state_dict(model))
+    model.head.owner = model
+    assert list(interop.state_dict(model)) == keys

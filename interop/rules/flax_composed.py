@@ -1,4 +1,4 @@
-"""Recurrent cells and attention of Flax itself, of ``flax.nnx`` and ``flax.linen``."""
+"""Layers that Flax makes of others, of ``flax.nnx`` and ``flax.linen``: recurrent cells and attention."""
 
 from typing import Any
 
