@@ -92,13 +92,13 @@ def _sides(
 def _named(file: Path, name: str, texts: tuple[str, ...]) -> tuple[Any, Any, Any]:
     import interop
     from dilax import models
-    from interop.loading import find_state_dict
+    from interop.loading_wrappers import find
 
     from .options import parse_options
     from .twins import small_input, torch_twin
 
     given = parse_options(models.config_type(name), texts)
-    arrays, _, _ = find_state_dict(interop.read(file))
+    arrays = find("verify", interop.read(file)).arrays
     inferred = interop.infer_options(name, arrays)
     chosen = {**inferred.assumed, **inferred.options, **given}
     flax_model: Any = models.create(name, **chosen)
@@ -113,9 +113,9 @@ def _made(file: Path | None, torch: str, flax: str) -> tuple[Any, Any]:
         import torch as framework
 
         import interop
-        from interop.loading import find_state_dict
+        from interop.loading_wrappers import find
 
-        arrays, _, _ = find_state_dict(interop.read(file))
+        arrays = find("verify", interop.read(file)).arrays
         interop.load(flax_model, arrays)
         try:
             module.load_state_dict({key: framework.tensor(np.array(array)) for key, array in arrays.items()})
