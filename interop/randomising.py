@@ -22,18 +22,18 @@ def randomise(module: Module, seed: int = 0) -> Module:
         vectors of a spectral norm are as they were, of length 1.
     """
     generator = torch.Generator().manual_seed(seed)
-    state = module.state_dict(keep_vars=True)
-    for name, array in state.items():
+    buffers = dict(module.named_buffers())
+    for name, array in module.state_dict(keep_vars=True).items():
         tensor = array.detach()
-        if f"{name[:-1]}u" in state:
-            continue
+        if name.endswith(("_u", "_v")) and {f"{name[:-1]}u", f"{name[:-1]}v"} <= buffers.keys():
+            continue  # the vectors of a spectral norm
         if name.endswith("running_var"):
             drawn = torch.empty(tensor.shape, dtype=torch.float64).uniform_(0.5, 2, generator=generator)
             tensor.copy_(drawn)
         elif tensor.is_floating_point() and (finite := tensor[tensor.isfinite()].double()).numel():
             spread = finite.std(correction=0).item() or 0.3 * abs(finite[0].item()) or 0.3
             drawn = torch.empty(tensor.shape, dtype=torch.float64).uniform_(-spread, spread, generator=generator)
-            tensor.add_(drawn)
+            tensor.add_(drawn.to(tensor))
         elif name.endswith("num_batches_tracked"):
             tensor.add_(3)
     return module
