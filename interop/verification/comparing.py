@@ -10,6 +10,7 @@ from flax import nnx
 
 from dilax.errors import DilaxError
 
+from ..reparametrizing import layer_type
 from .flax_side import FlaxRun, FlaxSide
 from .inputs import Inputs
 from .layouts import Array, channels_last
@@ -70,7 +71,7 @@ class Comparison:
         self.draws, self.left_out = 0, tuple[str, ...]()
         self._vanishing: set[str] = set()
         self._kinds = {
-            f"{path}.{name}" if path else name: type(one).__name__
+            f"{path}.{name}" if path else name: layer_type(one).__name__
             for path, one in torch_module.named_modules()
             for name in (*dict(one.named_parameters(recurse=False)), *dict(one.named_buffers(recurse=False)))
         }
@@ -122,7 +123,9 @@ class Comparison:
         directions = self.pairing.for_torch(self._directions(draw))
         if self.gradients:
             found |= {
-                ("gradient", name): channels_last(slope, inputs.axis(int(name[6:]))) if name[:6] == "input " else slope
+                ("gradient", name): channels_last(slope, inputs.axis(int(name[6:])))
+                if name.startswith("input ")
+                else slope
                 for name, slope in run.gradients(side.module, directions).items()
             }
         if side in self._trainers:
