@@ -238,7 +238,8 @@ class Comparison:
         single = self._flax_found(self._flax32, ours, inputs, draw)
         for key, ratio in ratios.items():
             if key in truth and key in rounded and key in single:
-                ratio.add(single[key], rounded[key], truth[key])
+                steps = self._steps if key[0] == "parameter" else 1
+                ratio.add(single[key], rounded[key], truth[key], steps=steps)
         self.draws += 1
         self._show()
 
