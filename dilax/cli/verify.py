@@ -79,7 +79,8 @@ def verify(
         report.to_html(html)
         out.print(f"saved {html}")
     first = report.first_difference
-    verdict = f"equal: {report.summary}" if first is None else f"different: first {first.title}"
+    where = " in float32 alone" if report.proven else ""
+    verdict = f"equal: {report.summary}" if first is None else f"different{where}: first {first.title}"
     out.print(verdict, style="green" if report.equal else "red", markup=False)
     return 0 if report.equal else 1
 

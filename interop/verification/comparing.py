@@ -169,7 +169,7 @@ class Comparison:
         unsteady = [key[1] for key in keys if key not in steady]
         alone = [f"{PREFIXES[what]}{name}" for what, name in self._truth if (what, name) not in self._double]
         self.left_out = (
-            *(f"steps of {name} (its gradient vanishes, so rounding alone moves it)" for name in unsteady),
+            *(f"steps of {name} (its gradient is 0, so rounding alone moves it)" for name in unsteady),
             *(f"{title} (in PyTorch alone)" for title in alone),
             *(["gradients (no floating output has one shape on both sides)"] if asked and not self._shapes else []),
         )
