@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, DilaxError
 from .console import console, error_console, working
 
 
@@ -58,10 +58,19 @@ def verify(
     out = error_console() if as_json else console()
     with working("comparing", out=out) as show:
         module, flax_model, example = _sides(file, model, options, torch, flax)
-        report = interop.verify(
-            module, flax_model, _inputs(shape, inputs, example), training=training, gradients=gradients, steps=steps,
-            channels=None if channels else False, progress=show,
-        )  # fmt: skip
+        given = _inputs(shape, inputs, example)
+        try:
+            report = interop.verify(
+                module, flax_model, given, training=training, gradients=gradients, steps=steps,
+                channels=None if channels else False, progress=show,
+            )  # fmt: skip
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            if isinstance(error, DilaxError):
+                raise
+            raise DilaxError(
+                f"verify: the models cannot run on the inputs ({type(error).__name__}: {_one_line(error)}); "
+                "pass what both take with --shape or --inputs, channels last."
+            ) from error
     if as_json:
         print(json.dumps(report.to_dict(), indent=2, allow_nan=False))
     else:
@@ -70,7 +79,8 @@ def verify(
         report.to_html(html)
         out.print(f"saved {html}")
     first = report.first_difference
-    verdict = f"equal: {report.summary}" if first is None else f"different: first {first.title}"
+    where = " in float32 alone" if report.proven else ""
+    verdict = f"equal: {report.summary}" if first is None else f"different{where}: first {first.title}"
     out.print(verdict, style="green" if report.equal else "red", markup=False)
     return 0 if report.equal else 1
 
@@ -120,9 +130,8 @@ def _made(file: Path | None, torch: str, flax: str) -> tuple[Any, Any]:
         try:
             module.load_state_dict({key: framework.tensor(np.array(array)) for key, array in arrays.items()})
         except RuntimeError as error:
-            problem = " ".join(str(error).split())
             raise ArgumentError(
-                "verify", "torch", torch, f"gives a module that cannot hold the file: {problem}",
+                "verify", "torch", torch, f"gives a module that cannot hold the file: {_one_line(error)}",
                 "pass the checkpoint of this module",
             ) from None  # fmt: skip
     return module, flax_model
@@ -139,7 +148,7 @@ def _make(argument: str, text: str) -> Any:
         sys.path.insert(0, os.getcwd())  # as python -m has it
     try:
         factory = getattr(importlib.import_module(where), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # the user's module may raise anything
         raise ArgumentError(
             "verify",
             argument,
@@ -150,6 +159,10 @@ def _make(argument: str, text: str) -> Any:
     if not callable(factory):
         raise ArgumentError("verify", argument, text, "cannot be called", "pass a function that makes the model")
     return factory()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _inputs(shape: tuple[int, ...], files: tuple[Path, ...], example: Any) -> Any:

@@ -10,6 +10,7 @@ from flax import nnx
 
 from dilax.errors import DilaxError
 
+from ..reparametrizing import layer_type
 from .flax_side import FlaxRun, FlaxSide
 from .inputs import Inputs
 from .layouts import Array, channels_last
@@ -70,7 +71,7 @@ class Comparison:
         self.draws, self.left_out = 0, tuple[str, ...]()
         self._vanishing: set[str] = set()
         self._kinds = {
-            f"{path}.{name}" if path else name: type(one).__name__
+            f"{path}.{name}" if path else name: layer_type(one).__name__
             for path, one in torch_module.named_modules()
             for name in (*dict(one.named_parameters(recurse=False)), *dict(one.named_buffers(recurse=False)))
         }
@@ -122,7 +123,9 @@ class Comparison:
         directions = self.pairing.for_torch(self._directions(draw))
         if self.gradients:
             found |= {
-                ("gradient", name): channels_last(slope, inputs.axis(int(name[6:]))) if name[:6] == "input " else slope
+                ("gradient", name): channels_last(slope, inputs.axis(int(name[6:])))
+                if name.startswith("input ")
+                else slope
                 for name, slope in run.gradients(side.module, directions).items()
             }
         if side in self._trainers:
@@ -166,7 +169,7 @@ class Comparison:
         unsteady = [key[1] for key in keys if key not in steady]
         alone = [f"{PREFIXES[what]}{name}" for what, name in self._truth if (what, name) not in self._double]
         self.left_out = (
-            *(f"steps of {name} (its gradient vanishes, so rounding alone moves it)" for name in unsteady),
+            *(f"steps of {name} (its gradient is 0, so rounding alone moves it)" for name in unsteady),
             *(f"{title} (in PyTorch alone)" for title in alone),
             *(["gradients (no floating output has one shape on both sides)"] if asked and not self._shapes else []),
         )
@@ -235,7 +238,8 @@ class Comparison:
         single = self._flax_found(self._flax32, ours, inputs, draw)
         for key, ratio in ratios.items():
             if key in truth and key in rounded and key in single:
-                ratio.add(single[key], rounded[key], truth[key])
+                steps = self._steps if key[0] == "parameter" else 1
+                ratio.add(single[key], rounded[key], truth[key], steps=steps)
         self.draws += 1
         self._show()
 

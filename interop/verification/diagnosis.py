@@ -1,6 +1,7 @@
 """Why the first layer that differs does: it runs alone, on PyTorch's own input, and known causes are tested on it."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -121,23 +122,28 @@ class _Investigation:
                 return replace(found, cause=cause[0], explanation=f"{where}: {cause[1]}")
         return found
 
-    def _around(self, call: Call, ours: list[Array], theirs: list[Array]) -> Any:
-        """Cases that may say where a wrong input comes from: what gave it in PyTorch, the input itself, who calls."""
+    def _around(self, call: Call, ours: list[Array], theirs: list[Array]) -> Iterator[tuple[Case, str]]:
+        """Cases that may say where a wrong input comes from: what gave it in PyTorch, who calls, the input itself."""
+        inputs: list[Case] = []
         for tensor, one, other in zip(call.given, ours, theirs, strict=True):
-            if one.shape == other.shape and relative_error(one, other) <= FLOAT64_LIMIT:
+            if relative_error(one, other) <= FLOAT64_LIMIT:
                 continue
             axis = self._axis(call, tensor, other, one)
             given, right = ({"": _tensor(channels_back(array, axis))} for array in (one, other))
-            for before in reversed(self._run.calls.values()):
-                if before.path and any(made is tensor for made in before.tensors.values()):
-                    if not any(pair.call == before.name for pair in self._pairs.values()):
-                        expected = {place: _tensor(array) for place, array in before.arrays.items()}
-                        yield self._bare(before, expected, given), f"{before.name}, which Flax has not as a layer"
-                    break
-            yield Case(call.path, torch.nn.Identity(), (right[""],), right, given), "the input"
+            inputs.append(Case(call.path, torch.nn.Identity(), (right[""],), right, given))
+            source = self._source(tensor)
+            if source is not None and not self._of(source):
+                expected = {place: _tensor(array) for place, array in source.arrays.items()}
+                yield self._bare(source, expected, given), f"{source.name}, which Flax has not as a layer"
         outer = self._parent(call)
         if outer is not None:
             yield self._case(outer, self._given(outer)), f"in {outer.name or 'the model'}"
+        yield from ((case, "the input") for case in inputs)
+
+    def _source(self, tensor: torch.Tensor) -> Call | None:
+        """The last call that gave this very tensor."""
+        calls = (call for call in reversed(self._run.calls.values()) if call.path)
+        return next((call for call in calls if any(made is tensor for made in call.tensors.values())), None)
 
     def _parent(self, call: Call) -> Call | None:
         """The nearest module around a call that was compared."""

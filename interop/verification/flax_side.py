@@ -167,38 +167,62 @@ def recording(
         owner = next((kind for kind in type(module).__mro__ if "__call__" in vars(kind)), None)
         if owner is not None:
             owners[owner] = vars(owner)["__call__"]
-    trace = jax.extend.core.get_opaque_trace_state(convention="nnx")
-    running: set[int] = set()
-    counts: dict[str, int] = {}
-
-    def record(original: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(original)
-        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            # A class whose method calls that of its base is one call.
-            outer = id(self) in paths and id(self) not in running
-            if not outer or jax.extend.core.get_opaque_trace_state(convention="nnx") != trace:
-                return original(self, *args, **kwargs)
-            running.add(id(self))
-            try:
-                output = original(self, *args, **kwargs)
-            finally:
-                running.discard(id(self))
-            path = paths[id(self)]
-            counts[path] = counts.get(path, 0) + 1
-            name = call_name(path, counts[path])
-            found = dict(parts(output, jax.Array))
-            if found:
-                outputs[name] = found
-            if name in watched:
-                arguments[name] = [args, kwargs]
-            return output
-
-        return call
-
+    recorder = _Recorder(paths, outputs, arguments, watched)
     for owner, original in owners.items():
-        owner.__call__ = record(original)
+        owner.__call__ = recorder.around(original)
     try:
         yield
     finally:
         for owner, original in owners.items():
             owner.__call__ = original
+
+
+class _Recorder:
+    """Notes what calls of modules give.
+
+    Args:
+        paths: The modules' paths by identity.
+        outputs: Where outputs are put.
+        arguments: Where the arguments of watched calls are put.
+        watched: Names of these calls.
+    """
+
+    def __init__(
+        self, paths: dict[int, str], outputs: Outputs, arguments: dict[str, list[Any]], watched: tuple[str, ...]
+    ) -> None:
+        self._paths, self._outputs, self._arguments, self._watched = paths, outputs, arguments, watched
+        self._trace = _current_trace()
+        self._running: set[int] = set()
+        self._counts: dict[str, int] = {}
+
+    def around(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """A ``__call__`` that does what the original does, and notes it."""
+
+        @wraps(original)
+        def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+            # A class whose method calls that of its base is one call.
+            outermost = id(module) in self._paths and id(module) not in self._running
+            if not outermost or _current_trace() != self._trace:
+                return original(module, *args, **kwargs)
+            self._running.add(id(module))
+            try:
+                output = original(module, *args, **kwargs)
+            finally:
+                self._running.discard(id(module))
+            self._note(self._paths[id(module)], output, [args, kwargs])
+            return output
+
+        return call
+
+    def _note(self, path: str, output: Any, arguments: list[Any]) -> None:
+        self._counts[path] = self._counts.get(path, 0) + 1
+        name = call_name(path, self._counts[path])
+        found = dict(parts(output, jax.Array))
+        if found:
+            self._outputs[name] = found
+        if name in self._watched:
+            self._arguments[name] = arguments
+
+
+def _current_trace() -> Any:
+    return jax.extend.core.get_opaque_trace_state(convention="nnx")

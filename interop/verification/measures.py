@@ -64,12 +64,12 @@ class Ratio:
     theirs: float = 0.0
     count: int = 0
 
-    def add(self, ours: Array, theirs: Array, truth: Array) -> None:
-        """Add one draw."""
+    def add(self, ours: Array, theirs: Array, truth: Array, *, steps: int = 1) -> None:
+        """Add one draw; of an array along training steps, whose errors go on from step to step, one step counts."""
         floor = _ROUNDING**2 * float(np.square(truth, where=np.isfinite(truth), out=np.zeros(truth.shape)).sum())
         self.ours += float(np.square(difference(ours, truth)).sum())
         self.theirs += max(float(np.square(difference(theirs, truth)).sum()), floor)
-        self.count += truth.size
+        self.count += truth.size // steps
 
     @property
     def value(self) -> float:

@@ -135,6 +135,11 @@ class VerifyReport:
         return all(row.equal for row in self.rows)
 
     @property
+    def proven(self) -> bool:
+        """Whether float64 agrees everywhere: both sides compute the same, however well each rounds."""
+        return all(row.float64 <= FLOAT64_LIMIT for row in self.rows)
+
+    @property
     def first_difference(self) -> LayerComparison | None:
         """The first that differs in float64, or else the first whose R is too large, or None."""
         different = [row for row in self.rows if not row.equal]
@@ -181,6 +186,7 @@ class VerifyReport:
         first = self.first_difference
         return {
             "equal": self.equal,
+            "proven": self.proven,
             "model": {"torch": self.model[0], "flax": self.model[1]},
             "training": self.training,
             "draws": self.draws,

@@ -21,8 +21,8 @@ def table(report: VerifyReport, *, all: bool) -> Table:
     """The table of a report; ``all`` shows every row."""
     found = Table(title=f"PyTorch and Flax, layer by layer: {report.summary}", title_justify="left")
     found.add_column("layer", overflow="fold", min_width=16)
-    for heading in ("type", "shape"):
-        found.add_column(heading, overflow="ellipsis", no_wrap=True)
+    found.add_column("type", overflow="fold")
+    found.add_column("shape", no_wrap=True)
     for heading in ("float64 error", "R"):
         found.add_column(heading, justify="right", no_wrap=True)
     found.add_column("")

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from ..arrays import to_numpy
-from .layouts import Array, torch_rule
+from ..reparametrizing import layer_type
+from .layouts import Array
 from .nesting import call_name, parts
 
 
@@ -46,8 +47,7 @@ class Call:
     @property
     def kind(self) -> str:
         """Type of the module."""
-        rule = torch_rule(self.module)
-        return rule[0] if rule is not None and hasattr(self.module, "parametrizations") else type(self.module).__name__
+        return layer_type(self.module).__name__
 
 
 @dataclass
@@ -67,7 +67,7 @@ class Run:
         named |= {f"input {index}": x for index, x in enumerate(self.inputs) if x.is_floating_point()}
         if not (torch.is_tensor(total) and total.requires_grad):
             return {}
-        found = torch.autograd.grad(total, list(named.values()), allow_unused=True, retain_graph=True)
+        found = torch.autograd.grad(total, list(named.values()), allow_unused=True)
         zeros = (torch.zeros_like(one) for one in named.values())
         return {
             name: to_numpy(zero if slope is None else slope)

@@ -34,6 +34,7 @@ def page(report: VerifyReport) -> str:
     )
     title = f"{report.model[0]} in PyTorch and {report.model[1]} in Flax"
     verdict = "equal" if report.equal else "different"
+    words = "different in float32 alone" if report.proven and not report.equal else verdict
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -48,7 +49,7 @@ def page(report: VerifyReport) -> str:
 <main>
 <header>
 <div><p class="over">dilax verify</p><h1>{escape(title)}</h1></div>
-<span class="badge {verdict}">{verdict}</span>
+<span class="badge {verdict}">{words}</span>
 </header>
 <p class="lead">{escape(_lead(report))}</p>
 <section class="cards">{"".join(_cards(report))}</section>

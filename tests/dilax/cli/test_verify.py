@@ -102,6 +102,11 @@ WRONG = {
         [*FACTORIES[:3], "verified_nets:number"],
         "verify: flax='verified_nets:number' cannot be called; pass a function that makes the model.",
     ),
+    "another shape": (
+        [*FACTORIES, "--shape", "5", "7"],
+        "verify: the models cannot run on the inputs (RuntimeError: mat1 and mat2 shapes cannot be multiplied (5x7 and "
+        "3x4)); pass what both take with --shape or --inputs, channels last.",
+    ),
     "no array": (
         [*FACTORIES, "--inputs", "absent.npy"],
         "verify: 'absent.npy' is no array ([Errno 2] No such file or directory: 'absent.npy'); "

@@ -86,6 +86,71 @@ def test_branches_joined_in_the_other_order():
     )
 
 
+class Wired(torch.nn.Module):
+    """Two layers of one shape, each with an input of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.other = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.body(x) + self.other(torch.tanh(x))
+
+
+class FlaxWired(nnx.Module):
+    """The same with the two inputs exchanged."""
+
+    def __init__(self, module):
+        self.body, self.other = interop.from_torch(module.body), interop.from_torch(module.other)
+
+    def __call__(self, x):
+        return self.body(jax.numpy.tanh(x)) + self.other(x)
+
+
+def test_a_layer_that_is_right_and_gets_the_input_of_another():
+    torch.manual_seed(0)
+    module = Wired()
+    report = interop.verify(module, FlaxWired(module), np.random.default_rng(0).normal(size=(5, 4)))
+    found = report.diagnosis
+    assert (report.first_difference.name, found.wrong_itself, found.cause) == ("body", False, "exchanged_branches")
+    assert found.own_error <= 1e-12
+    assert found.text.startswith(
+        f"body is right itself: on PyTorch's own input it differs by {found.own_error:.1e}. In "
+    )
+    assert found.explanation == (
+        "in the model: exchanged branches: body and other stand in each other's place in its code" + _TESTED
+    )
+
+
+class Scaled(nnx.Module):
+    """Calls a layer with an argument that PyTorch's has not."""
+
+    def __init__(self, module):
+        self.inner = FlaxWithFactor(module.inner)
+
+    def __call__(self, x):
+        return self.inner(x, x[:1] * 0 + 2)
+
+
+class FlaxWithFactor(nnx.Module):
+    def __init__(self, layer):
+        self.layer = interop.from_torch(layer)
+
+    def __call__(self, x, factor):
+        return self.layer(x) * factor
+
+
+def test_a_layer_that_is_called_with_something_else():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential()
+    module.inner = torch.nn.Linear(4, 4)
+    report = interop.verify(module, Scaled(module), np.random.default_rng(0).normal(size=(5, 4)))
+    assert (report.diagnosis.name, report.diagnosis.own_error, report.diagnosis.cause) == ("inner", None, None)
+    assert report.diagnosis.text == (
+        "inner cannot run alone: it is called with other arguments in Flax than in PyTorch."
+    )
+
+
 @pytest.mark.slow
 def test_arrays_of_two_layers_exchanged():
     module = branches(*(lambda i=i: torch.nn.Conv2d((3, 4, 4)[i], 4, 3, padding=1) for i in range(3)))

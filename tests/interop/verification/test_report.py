@@ -61,7 +61,7 @@ def test_a_short_table_shows_everything():
 
 def test_json_has_no_infinity():
     values = json.loads(json.dumps(report().to_dict(), allow_nan=False))
-    assert values["equal"] is False
+    assert (values["equal"], values["proven"]) == (False, False)
     assert values["first_difference"] == "layer50.conv"
     assert values["diagnosis"]["cause"] == "epsilon"
     assert values["gradients"][1]["float64"] is None
@@ -121,6 +121,14 @@ def test_the_page_needs_nothing_else(tmp_path):
     assert "<b>" not in written
     assert "torch 2.0 · jax 0.9" in written
     assert "prefers-color-scheme: dark" in written
+
+
+def test_a_difference_in_float32_alone_comes_after_one_in_float64():
+    rows = (row("a", 1e-15, 3.0), row("b"), row("", 1e-15, 2.5))
+    rounded = VerifyReport(rows, ())
+    assert (rounded.proven, rounded.equal, rounded.first_difference.name) == (True, False, "a")
+    wrong = VerifyReport((rows[0], row("b", 1e-3, 9.0)), ())
+    assert (wrong.proven, wrong.first_difference.name) == (False, "b")
 
 
 def test_a_page_without_a_difference(tmp_path):
