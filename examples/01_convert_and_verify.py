@@ -27,7 +27,7 @@ model = models.create("meshnet", **options)
 print(interop.load(model, checkpoint))
 
 volume = np.random.default_rng(0).random((1, 24, 25, 26, 1))  # channels last
-report = interop.verify(model, module, volume)
+report = interop.verify(module, model, volume)
 rich.print(report)
 report.raise_if_different()
 

@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .alignment import Alignment, align
     from .building import from_torch
     from .files import Checkpoint, LazyTensor, Limits, read, write
     from .inference import infer_options
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # Names load on first use, so that PyTorch is imported only for verification. No module bears a
 # function's name: importing the module would put it in the function's place.
 _HOMES = {
+    "Alignment": "alignment",
     "Checkpoint": "files",
     "LazyTensor": "files",
     "Limits": "files",
@@ -31,6 +33,7 @@ _HOMES = {
     "ResumedTraining": "optimizer",
     "TorchOptimizer": "optimizer",
     "VerifyReport": "verification",
+    "align": "alignment",
     "from_linen": "linen",
     "from_torch": "building",
     "infer_options": "inference",
@@ -47,6 +50,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Alignment",
     "Checkpoint",
     "LazyTensor",
     "Limits",
@@ -55,6 +59,7 @@ __all__ = [
     "ResumedTraining",
     "TorchOptimizer",
     "VerifyReport",
+    "align",
     "from_linen",
     "from_torch",
     "infer_options",

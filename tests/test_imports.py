@@ -14,6 +14,7 @@ import pytest
         ("import interop; interop.load; interop.state_dict; interop.save", {"torch"}),
         ("import interop; interop.resume_torch; interop.save_torch_checkpoint", {"torch"}),
         ("import interop; interop.read; interop.write", {"torch", "jax"}),
+        ("import interop.testing.plugin", {"torch", "jax", "flax", "numpy"}),
     ],
 )
 def test_modules_that_stay_out(statement, absent):

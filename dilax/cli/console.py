@@ -38,16 +38,17 @@ def _rate(speed: float | None) -> str:
 
 
 @contextmanager
-def working(description: str) -> Iterator[Callable[[int, int], None]]:
+def working(description: str, *, out: Console | None = None) -> Iterator[Callable[[int, int], None]]:
     """Show how far some work is: a bar on a terminal, a line now and then elsewhere.
 
     Args:
         description: What is done.
+        out: Where to show it; standard output if None.
 
     Yields:
         A function to call with how much is done and how much there is.
     """
-    out = console()
+    out = console() if out is None else out
     if not out.is_terminal:
         yield _PlainLog(out, description)
         return

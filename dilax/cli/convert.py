@@ -1,12 +1,14 @@
 """``dilax convert``: a PyTorch checkpoint becomes a Flax one."""
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from rich.console import Console
 
-from .console import console
+from .console import console, error_console, working
 
 
 def convert(
@@ -16,6 +18,7 @@ def convert(
     options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = (),
     output: Path | None = None,
     verify: bool = True,
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
 ) -> int:
     """Convert a PyTorch checkpoint to Flax and save it as an Orbax checkpoint.
 
@@ -33,6 +36,7 @@ def convert(
         options: Options of the model that the file cannot show, e.g. activation=elu.
         output: Directory to write; the file's name without its ending if not given.
         verify: Where PyTorch is installed, compare both frameworks layer by layer before saving.
+        as_json: Print one JSON object on standard output, and all else on standard error.
     """
     import interop
     from dilax import models
@@ -42,7 +46,7 @@ def convert(
 
     from .options import parse_options
 
-    out = console()
+    out = error_console() if as_json else console()
     given = parse_options(models.config_type(model), options)
     target = Path(file.name.split(".")[0] or "converted") if output is None else output
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -62,31 +66,33 @@ def convert(
     out.print(f"model: {model} {' '.join(f'{name}={value}' for name, value in chosen.items())}")
     if "torch" not in sys.modules:
         out.print("PyTorch was not imported")
-    if verify:
-        _verify(flax_model, model, chosen, arrays)
+    verified = _verify(flax_model, model, chosen, arrays, out=out) if verify else None
     save_model(target, flax_model, name=model, source=str(file))
     out.print(f"saved {target}; go on with dilax predict {target} SCAN, or dilax train --initial {target}")
+    if as_json:
+        done = {"file": str(file), "format": checkpoint.format, "output": str(target), "model": model}
+        loaded = {"arrays": report.arrays, "numbers": report.parameters, "casts": list(report.casts)}
+        rest = {"options": chosen, "assumed": [name for name in inferred.assumed if name not in given]}
+        unused = {"unused": list(report.unused), "notes": list(checkpoint.notes)}
+        print(json.dumps(done | rest | loaded | unused | {"verified": verified}, indent=2, allow_nan=False))
     return 0
 
 
-def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any) -> None:
-    """Compare with the PyTorch twin on a small random input; raise if a layer differs."""
+def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any, *, out: Console) -> dict[str, Any] | None:
+    """Compare with the PyTorch twin on a small random input; raise if a layer differs; the report as JSON values."""
     import importlib.util
 
-    out = console()
     if importlib.util.find_spec("torch") is None:
         out.print("not verified: PyTorch is not installed (pip install 'dilax-nn[torch]')", markup=False)
-        return
-    import numpy as np
-    import torch
+        return None
 
     import interop
-    from interop import reference
 
-    module = reference.create(name, **options)
-    module.load_state_dict({key: torch.tensor(np.array(value)) for key, value in arrays.items()})
-    x = np.random.default_rng(0).random((1, 20, 21, 22, options["in_channels"]))
-    report = interop.verify(flax_model, module, x)
+    from .twins import small_input, torch_twin
+
+    with working("verifying", out=out) as show:
+        twin = torch_twin(name, options, arrays)
+        report = interop.verify(twin, flax_model, small_input(options), progress=show)
     report.raise_if_different()
-    worst = max(layer.float64 for layer in report.layers)
-    out.print(f"verified: {len(report.layers)} outputs equal PyTorch's, float64 error at most {worst:.1e}")
+    out.print(f"verified: {report.summary} equal PyTorch's, float64 error at most {report.worst:.1e}")
+    return report.to_dict()

@@ -164,7 +164,7 @@ def _verify(path: Path, module: Any) -> None:
     model, _ = load_model(path)
     volume = load_mni152()
     patch = volume.image[34:64, HELD_OUT.start : HELD_OUT.stop, 30:64]
-    report = interop.verify(model, module, patch[None, ..., None])
+    report = interop.verify(module, model, patch[None, ..., None])
     console().print(report)
     report.raise_if_different()
 

@@ -7,6 +7,7 @@ try:
 except ImportError as error:
     raise MissingDependency("verify", "torch", "torch") from error
 
+from .report import Diagnosis as Diagnosis
 from .report import LayerComparison as LayerComparison
 from .report import VerifyReport as VerifyReport
 from .verify import verify as verify

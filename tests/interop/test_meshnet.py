@@ -48,7 +48,7 @@ def test_every_layer_is_equal_and_the_way_back_is_exact(options):
     assert report.arrays == len(module.state_dict())
 
     x = np.random.default_rng(0).random((2, 9, 10, 11, options.get("in_channels", 1)))
-    verified = interop.verify(model, module, x)
+    verified = interop.verify(module, model, x)
     assert verified.equal, verified.first_difference
     assert verified.not_compared == ()
     assert [layer.name for layer in verified.layers][-2:] == ["model", ""]
@@ -66,7 +66,7 @@ def test_verification_names_the_layer_that_differs():
     interop.load(model, module.state_dict())
     model.model[4].kernel[...] *= 1.001
     x = np.random.default_rng(0).random((1, 9, 10, 11, 1))
-    report = interop.verify(model, module, x)
+    report = interop.verify(module, model, x)
     assert report.first_difference.name == "model.4"
     with pytest.raises(MismatchError):
         report.raise_if_different()
@@ -121,5 +121,5 @@ def test_trained_weights_are_equal_in_every_layer(file, activation):
     model = models.create("meshnet", **options)
     interop.load(model, arrays)
     x = np.random.default_rng(0).random((1, 24, 25, 26, 1))
-    report = interop.verify(model, module, x)
+    report = interop.verify(module, model, x)
     assert report.equal, report.first_difference

@@ -221,6 +221,7 @@ def test_a_directory_without_permission(here):
     [
         (["--help"], {"jax", "torch", "numpy", "flax"}),
         (["convert", "--help"], {"jax", "torch"}),
+        (["verify", "--help"], {"jax", "torch"}),
         (["train", "--help"], {"jax", "torch"}),
         (["inspect", "good.pth"], {"jax", "torch"}),
         (["inspect", "flax"], {"jax", "torch", "orbax"}),

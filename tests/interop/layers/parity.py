@@ -5,7 +5,6 @@ against PyTorch's float64.
 """
 
 import collections
-import copy
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +15,7 @@ from flax import nnx
 import interop
 from interop.reparametrizing import layer_type
 from interop.rules import TORCH_RULES
+from interop.verification.torch_side import copied
 
 #: Largest relative error between two float64 runs of one computation that rounding explains.
 FLOAT64 = 1e-12
@@ -25,22 +25,6 @@ FLOAT32 = 2.0
 DRAWS = (4, 16, 64)
 # No float32 result is nearer to the truth than half a unit in the last place, on average about this share of it.
 ROUNDING = 2.0**-25
-
-
-def randomized(module):
-    """The module with random parameters and statistics, in place: nothing is left at 0 or 1."""
-    generator = torch.Generator().manual_seed(5)
-    state = module.state_dict(keep_vars=True)
-    for name, tensor in state.items():
-        if f"{name[:-1]}u" in state:
-            continue  # singular vectors, whose length is 1
-        if name.endswith("running_var"):
-            tensor.data.uniform_(0.5, 2, generator=generator)
-        elif tensor.is_floating_point():
-            tensor.data.add_(torch.empty_like(tensor).uniform_(-0.3, 0.3, generator=generator))
-        elif name.endswith("num_batches_tracked"):
-            tensor.data.add_(3)
-    return module
 
 
 def channel_axis(module, ndim):
@@ -70,18 +54,18 @@ def check(module, *inputs, training=False, steps=1, single=True):
     Inputs of integers have no gradient; those of float are float64.
     """
     module = module.double().train(training)
-    truth = _torch(_copied(module), inputs, torch.float64, steps)
+    truth = _torch(copied(module), inputs, torch.float64, steps)
     with jax.enable_x64(True):
         double = _flax(module, np.float64, steps)(inputs, _cotangents(module, truth))
     _assert_equal(double, truth)
     if not single:
         return
-    flax = _flax(_copied(module).float(), np.float32, steps)
+    flax = _flax(copied(module).float(), np.float32, steps)
     ours, theirs = collections.Counter(), collections.Counter()
     for draw in range(DRAWS[-1]):
         moved = _moved(inputs, draw)
-        truth = _torch(_copied(module), moved, torch.float64, steps, draw)
-        rounded = _torch(_copied(module), moved, torch.float32, steps, draw)
+        truth = _torch(copied(module), moved, torch.float64, steps, draw)
+        rounded = _torch(copied(module), moved, torch.float32, steps, draw)
         narrow = flax(moved, _cotangents(module, truth, draw))
         for name, expected in truth.items():
             ours[name] += _rms(narrow[name] - expected) ** 2
@@ -107,14 +91,6 @@ def _moved(inputs, seed):
     """Floating inputs of other sizes but the same signs, so that what was allowed still is; integers as they are."""
     rng = np.random.default_rng(seed)
     return tuple(x * rng.uniform(0.75, 1.25, x.shape) if x.dtype.kind == "f" else x for x in inputs)
-
-
-def _copied(module):
-    """A copy, also of a module with a weight that a hook computed."""
-    for name, value in vars(module).items():
-        if torch.is_tensor(value):
-            setattr(module, name, value.detach())
-    return copy.deepcopy(module)
 
 
 def _rms(array):

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from .parity import check, randomized
+from interop.testing import randomise
+
+from .parity import check
 
 RNG = np.random.default_rng(0)
 # Wide enough for both sides of every threshold, and the kinks themselves, where slopes are a choice.
@@ -43,4 +45,4 @@ LAYERS = [
 
 @pytest.mark.parametrize("module", LAYERS, ids=str)
 def test_activation(module):
-    check(randomized(module), X)
+    check(randomise(module), X)

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from .parity import check, randomized
+from interop.testing import randomise
+
+from .parity import check
 
 RNG = np.random.default_rng(0)
 
@@ -36,4 +38,4 @@ def normal(*shape):
     ids=lambda value: "" if isinstance(value, list) else type(value).__name__,
 )
 def test_layer(module, inputs):
-    check(randomized(module), *inputs)
+    check(randomise(module), *inputs)

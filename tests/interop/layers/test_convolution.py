@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 import interop
 from dilax.nn import ConvTranspose
 from interop.rules import TransposedChannelsLast
+from interop.testing import randomise
 
-from .parity import check, randomized
+from .parity import check
 
 RNG = np.random.default_rng(0)
 
@@ -32,12 +33,12 @@ RNG = np.random.default_rng(0)
 )
 def test_conv(module):
     axes = module.weight.ndim - 2
-    check(randomized(module), RNG.normal(size=(2, module.in_channels, *(9, 8, 7)[:axes])))
+    check(randomise(module), RNG.normal(size=(2, module.in_channels, *(9, 8, 7)[:axes])))
 
 
 def test_one_image_without_a_batch():
-    check(randomized(torch.nn.Conv2d(3, 5, 3, padding=1)), RNG.normal(size=(3, 7, 6)))
-    check(randomized(torch.nn.ConvTranspose2d(3, 5, 3)), RNG.normal(size=(3, 7, 6)))
+    check(randomise(torch.nn.Conv2d(3, 5, 3, padding=1)), RNG.normal(size=(3, 7, 6)))
+    check(randomise(torch.nn.ConvTranspose2d(3, 5, 3)), RNG.normal(size=(3, 7, 6)))
 
 
 def draw_each(data, axes, low, high):
@@ -69,7 +70,7 @@ def test_every_transposed_convolution(data, axes):
         dilation=dilation,
         bias=data.draw(st.booleans()),
     )
-    check(randomized(module), np.random.default_rng(0).normal(size=(2, groups * inner, *length)))
+    check(randomise(module), np.random.default_rng(0).normal(size=(2, groups * inner, *length)))
 
 
 # torch says that it copies the input for an even kernel; that is its own affair.
@@ -90,7 +91,7 @@ def test_every_padding_mode(data, axes):
         dilation=dilation,
         padding_mode=data.draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"])),
     )
-    check(randomized(module), np.random.default_rng(0).normal(size=(2, 2, *length)))
+    check(randomise(module), np.random.default_rng(0).normal(size=(2, 2, *length)))
 
 
 @pytest.mark.parametrize("size", [(7, 10), (8, 11), (8, 12)])

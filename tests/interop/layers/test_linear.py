@@ -4,8 +4,9 @@ import torch
 
 import interop
 from dilax.errors import ArgumentError
+from interop.testing import randomise
 
-from .parity import check, randomized
+from .parity import check
 
 RNG = np.random.default_rng(0)
 
@@ -35,7 +36,7 @@ def normal(*shape):
     ids=lambda value: "" if isinstance(value, list) else type(value).__name__,
 )
 def test_layer(module, inputs):
-    check(randomized(module), *inputs)
+    check(randomise(module), *inputs)
 
 
 @pytest.mark.parametrize(("name", "value"), [("max_norm", 1.0), ("scale_grad_by_freq", True), ("sparse", True)])

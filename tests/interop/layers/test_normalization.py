@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from .parity import check, randomized
+from interop.testing import randomise
+
+from .parity import check
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(1, 2, size=(2, 50, 3, 2))
@@ -19,7 +21,7 @@ TRAINED = [
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("module", TRAINED, ids=str)
 def test_with_statistics(module, training):
-    check(randomized(module), X, training=training, steps=3)
+    check(randomise(module), X, training=training, steps=3)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,7 @@ def test_with_statistics(module, training):
     ids=str,
 )
 def test_of_feature_maps(module):
-    check(randomized(module), X)
+    check(randomise(module), X)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_of_feature_maps(module):
     ids=str,
 )
 def test_of_last_axes(module):
-    check(randomized(module), RNG.normal(1, 2, size=(3, 5, 60)))
+    check(randomise(module), RNG.normal(1, 2, size=(3, 5, 60)))
 
 
 def frozen(channels, eps):
@@ -71,4 +73,4 @@ def frozen(channels, eps):
 
 @pytest.mark.parametrize("training", [False, True])
 def test_frozen_batch_norm(training):
-    check(randomized(frozen(50, 1e-3)), X, training=training)
+    check(randomise(frozen(50, 1e-3)), X, training=training)

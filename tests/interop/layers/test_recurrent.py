@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from .parity import check, randomized
+from interop.testing import randomise
+
+from .parity import check
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(2, 3, 8))  # few terms in each sum over the steps and the batch
@@ -21,13 +23,13 @@ SEQUENCES = [
 @pytest.mark.parametrize("module", SEQUENCES, ids=str)
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 def test_sequences(module):
-    check(randomized(module), X)
+    check(randomise(module), X)
 
 
 @pytest.mark.parametrize("module", [torch.nn.GRUCell(8, 20), torch.nn.RNNCell(8, 20, nonlinearity="relu")], ids=str)
 def test_cells(module):
-    check(randomized(module), X[0], RNG.normal(size=(3, 20)))
+    check(randomise(module), X[0], RNG.normal(size=(3, 20)))
 
 
 def test_lstm_cell_from_zeros():
-    check(randomized(torch.nn.LSTMCell(8, 20)), X[0])
+    check(randomise(torch.nn.LSTMCell(8, 20)), X[0])

@@ -7,8 +7,9 @@ from torch.nn.utils import parametrizations
 
 import interop
 from dilax.errors import DilaxError
+from interop.testing import randomise
 
-from .parity import check, randomized
+from .parity import check
 
 RNG = np.random.default_rng(0)
 
@@ -50,7 +51,7 @@ def test_normalized_layer(name, training):
         else RNG.normal(size=(3, 20))
     )
     single = not ("one length" in name or "spectral" in name)
-    check(randomized(module), x, training=training, steps=3, single=single)
+    check(randomise(module), x, training=training, steps=3, single=single)
 
 
 @pytest.mark.parametrize("name", ["linear, weight, one length", "linear, spectral, inputs"])
