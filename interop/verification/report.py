@@ -10,7 +10,7 @@ from rich.table import Table
 
 from dilax.errors import MismatchError
 
-from .measures import FLOAT64_LIMIT, limit
+from .measures import FLOAT32_LIMIT, FLOAT64_LIMIT
 
 What = Literal["output", "statistic", "gradient", "parameter"]
 
@@ -34,7 +34,7 @@ class LayerComparison:
         shape: Shape in PyTorch, channels last where it is an output.
         float64: Largest difference of the float64 arrays over the largest magnitude; infinite if shapes differ.
         float32: ``R``, the distance (root mean square) of JAX's float32 array from PyTorch's float64 array over
-            that of PyTorch's float32 array; None for whole numbers and where float64 has no number but 0.
+            that of PyTorch's float32 array; None for whole numbers, gradients that are 0, and the steps of Adam.
         what: What is compared.
         limit: The largest R that luck explains for an array of this size.
         flax_shape: Shape in Flax.
@@ -46,7 +46,7 @@ class LayerComparison:
     float64: float
     float32: float | None
     what: What = "output"
-    limit: float = field(default=limit(10**6))
+    limit: float = FLOAT32_LIMIT
     flax_shape: tuple[int, ...] = ()
 
     @property
@@ -66,11 +66,7 @@ class LayerComparison:
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON values; a figure that is no number is None."""
-        values = asdict(self) | {"equal": self.equal}
-        for name in ("float64", "float32", "limit"):
-            if values[name] is not None and not math.isfinite(values[name]):
-                values[name] = None
-        return values
+        return _finite(asdict(self)) | {"equal": self.equal}
 
 
 @dataclass(frozen=True)
@@ -193,7 +189,7 @@ class VerifyReport:
             "steps": self.steps,
             "versions": dict(self.versions),
             "first_difference": None if first is None else first.title,
-            "diagnosis": None if self.diagnosis is None else asdict(self.diagnosis),
+            "diagnosis": None if self.diagnosis is None else _finite(asdict(self.diagnosis)),
             "not_compared": list(self.not_compared),
             **{group: [row.to_dict() for row in getattr(self, group)] for group in groups},
         }
@@ -223,6 +219,12 @@ class VerifyReport:
 
     def __rich__(self) -> Any:
         return self.table()
+
+
+def _finite(values: dict[str, Any]) -> dict[str, Any]:
+    """The values with None for infinities, which JSON has not."""
+    infinite = [name for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)]
+    return values | dict.fromkeys(infinite)
 
 
 def figures(row: LayerComparison) -> str:

@@ -65,6 +65,8 @@ def test_json_has_no_infinity():
     assert values["first_difference"] == "layer50.conv"
     assert values["diagnosis"]["cause"] == "epsilon"
     assert values["gradients"][1]["float64"] is None
+    found = replace(report().diagnosis, own_error=float("inf"))
+    assert replace(report(), diagnosis=found).to_dict()["diagnosis"]["own_error"] is None
     assert values["layers"][0] == {
         "name": "layer0.conv", "kind": "Conv2d", "shape": [2, 3], "float64": 1e-15, "float32": 1.0, "what": "output",
         "limit": 2.0, "flax_shape": [2, 3], "equal": True,
