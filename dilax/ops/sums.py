@@ -21,15 +21,19 @@ from .primitives import apply_here
 Axes = tuple[int, ...]
 
 
-def _sum(x: jax.Array, *, axes: Axes) -> jax.Array:
-    return x.sum(axes)
+def _divided(x: jax.Array, count: int) -> jax.Array:
+    return x / count if count > 1 else x
 
 
-def _wide_sum(x: jax.Array, *, axes: Axes) -> jax.Array:
+def _sum(x: jax.Array, *, axes: Axes, count: int) -> jax.Array:
+    return _divided(x.sum(axes), count)
+
+
+def _wide_sum(x: jax.Array, *, axes: Axes, count: int) -> jax.Array:
     if x.dtype != jnp.float32:
-        return _sum(x, axes=axes)
+        return _sum(x, axes=axes, count=count)
     with jax.enable_x64(True):
-        return x.astype(jnp.float64).sum(axes).astype(jnp.float32)
+        return _sum(x.astype(jnp.float64), axes=axes, count=count).astype(jnp.float32)
 
 
 def _broadcast(x: jax.Array, *, axes: Axes, lengths: tuple[int, ...]) -> jax.Array:
@@ -47,7 +51,7 @@ def _primitive(name: str, compute: Any, on_cpu: Any, batched: Any) -> Any:
         result = jax.eval_shape(partial(compute, **params), jax.ShapeDtypeStruct(x.shape, x.dtype))
         return ShapedArray(result.shape, result.dtype)
 
-    primitive.def_impl(jax.jit(primitive.bind, static_argnames=("axes", "lengths")))
+    primitive.def_impl(jax.jit(primitive.bind, static_argnames=("axes", "count", "lengths")))
     primitive.def_abstract_eval(abstract)
     mlir.register_lowering(primitive, mlir.lower_fun(on_cpu, multiple_results=False), platform="cpu")
     mlir.register_lowering(primitive, mlir.lower_fun(compute, multiple_results=False))
@@ -55,8 +59,8 @@ def _primitive(name: str, compute: Any, on_cpu: Any, batched: Any) -> Any:
     return primitive
 
 
-def _batched_total(arguments: Any, dims: Any, *, axes: Axes) -> Any:
-    return total(jnp.moveaxis(arguments[0], dims[0], 0), tuple(axis + 1 for axis in axes)), 0
+def _batched_total(arguments: Any, dims: Any, *, axes: Axes, count: int) -> Any:
+    return _total(jnp.moveaxis(arguments[0], dims[0], 0), tuple(axis + 1 for axis in axes), count), 0
 
 
 def _batched_spread(arguments: Any, dims: Any, *, axes: Axes, lengths: tuple[int, ...]) -> Any:
@@ -67,7 +71,9 @@ _total_p = _primitive("dilax_total", _sum, _wide_sum, _batched_total)
 _spread_p = _primitive("dilax_spread", _broadcast, _broadcast, _batched_spread)
 ad.deflinear2(
     _total_p,
-    lambda cotangent, x, axes: [_spread(cotangent, axes, tuple(x.aval.shape[axis] for axis in axes))],
+    lambda cotangent, x, axes, count: [
+        _spread(_divided(cotangent, count), axes, tuple(x.aval.shape[axis] for axis in axes))
+    ],
 )
 ad.deflinear2(_spread_p, lambda cotangent, _x, axes, lengths: [total(cotangent, axes)])
 
@@ -82,12 +88,16 @@ def total(x: jax.Array, axes: Axes) -> jax.Array:
     Returns:
         An array without these axes, of the same dtype.
     """
-    return _total_p.bind(x, axes=axes) if apply_here(x) else _sum(x, axes=axes)
+    return _total(x, axes, 1)
 
 
 def mean(x: jax.Array, axes: Axes) -> jax.Array:
     """As :func:`total`, over the number of terms."""
-    return total(x, axes) / math.prod(x.shape[axis] for axis in axes)
+    return _total(x, axes, math.prod(x.shape[axis] for axis in axes))
+
+
+def _total(x: jax.Array, axes: Axes, count: int) -> jax.Array:
+    return (_total_p.bind if apply_here(x) else _sum)(x, axes=axes, count=count)
 
 
 def spread(x: jax.Array, shape: tuple[int, ...], axes: Axes | None = None) -> jax.Array:

@@ -52,7 +52,7 @@ class FlaxSide:
         self.params: Any
         self.rest: Any
         with self.precision():
-            self.graph, self.params, self.rest = _split(_cast(model, dtype, training=training))
+            self.graph, self.params, self.rest = _split(cast(model, dtype, training=training))
         self._run = jax.jit(self._with_gradients if gradients else self._forward)
 
     def precision(self) -> Any:
@@ -137,7 +137,7 @@ def _split(model: Any) -> Any:
     return nnx.split(model, nnx.Param, ...)
 
 
-def _cast(model: nnx.Module, dtype: Any, *, training: bool) -> nnx.Module:
+def cast(model: nnx.Module, dtype: Any, *, training: bool) -> nnx.Module:
     """A copy in one mode, with its floating arrays in ``dtype``."""
     graph, state = nnx.split(model)
     state = jax.tree.map(lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf, state)
