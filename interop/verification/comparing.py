@@ -1,6 +1,7 @@
 """The runs of a comparison, and the figures of every array that they give."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from .layouts import Array, channels_last
 from .measures import FLOAT64_LIMIT, Ratio, largest, limit, relative_error
 from .pairing import pair_outputs
 from .report import PREFIXES, LayerComparison, What
-from .torch_side import Run, TorchSide
+from .torch_side import Run, TorchSide, few_threads
 from .trajectory import VANISHING, FlaxTrainer, TorchTrainer, converted_optimizer
 
 Key = tuple[What, str]
@@ -64,7 +65,7 @@ class Comparison:
         self._trainers: dict[Any, Any] = {}
         self._linear = isinstance(optimizer, torch.optim.SGD)
         if optimizer is not None and steps:
-            transform = converted_optimizer(optimizer)
+            transform = converted_optimizer(optimizer, torch_module, model)
             self._trainers = {
                 side: TorchTrainer(side, optimizer, torch_module) for side in (self.torch64, self._torch32)
             } | {side: FlaxTrainer(side, transform) for side in (self.flax64, self._flax32)}
@@ -232,8 +233,9 @@ class Comparison:
         if truth is None:
             wide = self.torch64.run(inputs.for_torch(np.float64), graph=self.gradients)
             truth = self._torch_found(self.torch64, wide, inputs, draw)
-        theirs = self._torch32.run(inputs.for_torch(np.float32), graph=self.gradients)
-        rounded = self._torch_found(self._torch32, theirs, inputs, draw)
+        with few_threads() if self.gradients or self._steps else nullcontext():
+            theirs = self._torch32.run(inputs.for_torch(np.float32), graph=self.gradients)
+            rounded = self._torch_found(self._torch32, theirs, inputs, draw)
         ours = self._flax32.run(inputs.for_flax(np.float32), self._directions(draw))
         single = self._flax_found(self._flax32, ours, inputs, draw)
         for key, ratio in ratios.items():

@@ -51,8 +51,17 @@ class LayerComparison:
 
     @property
     def equal(self) -> bool:
-        """Whether both figures are within their limits."""
-        return self.float64 <= FLOAT64_LIMIT and (self.float32 is None or self.float32 <= self.limit)
+        """Whether float64 agrees and, of an output, float32 is good enough.
+
+        Gradients and statistics are sums over many pixels, which XLA takes in float32, for layers of Flax itself and on
+        several devices, and PyTorch in float64 or in parts. That is no difference of the models.
+        """
+        return self.float64 <= FLOAT64_LIMIT and (self.rounds_well or self.what != "output")
+
+    @property
+    def rounds_well(self) -> bool:
+        """Whether R is within its limit."""
+        return self.float32 is None or self.float32 <= self.limit
 
     @property
     def title(self) -> str:
@@ -127,7 +136,7 @@ class VerifyReport:
 
     @property
     def equal(self) -> bool:
-        """Whether everything is equal."""
+        """Whether everything is equal: float64 agrees everywhere, and R of outputs is within its limit."""
         return all(row.equal for row in self.rows)
 
     @property

@@ -55,12 +55,12 @@ def _kept(rows: Sequence[LayerComparison]) -> set[int]:
 
 
 def _cells(row: LayerComparison, first: bool) -> list[Any]:
-    verdict = Text("equal", "green")
+    verdict = Text("equal", "green") if row.rounds_well else Text("equal, rounds worse", "yellow")
     if not row.equal:
         verdict = Text("differs first" if first else "differs", "bold red" if first else "red")
     ratio = "" if row.float32 is None else ratio_text(row.float32)
     if row.float32 is not None and row.float64 <= FLOAT64_LIMIT and row.float32 > FLOAT32_LIMIT:
-        ratio += f" {'≤' if row.equal else '>'} {row.limit:.1f}"  # a small array, whose limit is another
+        ratio += f" {'≤' if row.rounds_well else '>'} {row.limit:.1f}"  # a small array, whose limit is another
     return [Text(row.label), row.kind, shape_text(row), f"{row.float64:.1e}", ratio, verdict]
 
 
@@ -81,7 +81,8 @@ def _fold(found: Table, hidden: list[LayerComparison]) -> None:
 
 def _caption(report: VerifyReport) -> Text:
     lines = [
-        f"equal: float64 error ≤ {FLOAT64_LIMIT:g}, R ≤ {FLOAT32_LIMIT:g} (over {report.draws} draws of the inputs)"
+        f"equal: float64 error ≤ {FLOAT64_LIMIT:g} and, of outputs, R ≤ {FLOAT32_LIMIT:g} "
+        f"(over {report.draws} draws of the inputs)"
     ]
     if any(row.limit > FLOAT32_LIMIT and row.float32 is not None for row in report.rows):
         lines[0] += ", more for arrays of fewer than 47 numbers in all draws"

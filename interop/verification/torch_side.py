@@ -149,15 +149,32 @@ def _functional(outputs: Mapping[str, torch.Tensor], directions: Mapping[str, Ar
 @contextmanager
 def exact() -> Iterator[None]:
     """Within, float32 is float32 on a GPU too, and transformers run the modules that they are made of."""
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    cudnn, before = torch.backends.cudnn, torch.backends.cuda.matmul.allow_tf32
     fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.mha.set_fastpath_enabled(False)
+    others = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    try:
+        with cudnn.flags(**others, allow_tf32=False):  # where a test suite has frozen the flags, this is allowed
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+        torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextmanager
+def few_threads() -> Iterator[None]:
+    """Within, PyTorch uses two threads at most.
+
+    It splits sums over pixels among all that it has, and adds up the parts, so that its rounding error, by which R
+    measures ours, would be another on every machine.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, 2))
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
-        torch.backends.mha.set_fastpath_enabled(fast)
+        torch.set_num_threads(before)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from flax import nnx
 from dilax.errors import DilaxError
 
 from ..arrays import to_numpy
+from ..optimizer import TorchOptimizer, optax_from_torch
 from ..saving import state_dict
 from .flax_side import FlaxSide
 from .layouts import Array
@@ -25,25 +26,28 @@ VANISHING = 1e-9
 
 def default_optimizer(module: torch.nn.Module) -> torch.optim.Optimizer:
     """The optimizer of a comparison that is given none."""
-    return torch.optim.SGD(module.parameters(), lr=0.01, momentum=0.9)
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    return torch.optim.SGD(trained, lr=0.01, momentum=0.9)
 
 
-def converted_optimizer(optimizer: torch.optim.Optimizer) -> optax.GradientTransformation:
-    """The optax transformation that a PyTorch optimizer is.
+def converted_optimizer(
+    optimizer: torch.optim.Optimizer, module: torch.nn.Module, model: nnx.Module
+) -> optax.GradientTransformation:
+    """The optax transformation that a PyTorch optimizer of a module is for the Flax model.
 
     Raises:
-        DilaxError: It has no equal here.
+        ArgumentError: It has no equal here.
     """
-    kind, group = type(optimizer).__name__, optimizer.param_groups[0]
-    plain = not group.get("weight_decay") and not group.get("maximize") and len(optimizer.param_groups) == 1
-    if kind == "SGD" and plain and not group["dampening"]:
-        return optax.sgd(group["lr"], momentum=group["momentum"] or None, nesterov=group["nesterov"])
-    if kind == "Adam" and plain and not group["amsgrad"]:
-        return optax.adam(group["lr"], *group["betas"], eps=group["eps"])
-    raise DilaxError(
-        f"verify: optimizer={kind} has no equal in optax here; pass torch.optim.SGD or Adam with one group of "
-        "parameters, without weight decay, dampening, amsgrad and maximize."
-    )
+    names = {id(parameter): name for name, parameter in module.named_parameters()}
+    groups = [
+        [names[id(parameter)] for parameter in group["params"] if parameter.requires_grad]
+        for group in optimizer.param_groups
+    ]
+    options = [
+        {name: value for name, value in group.items() if not name.startswith("param")}
+        for group in optimizer.param_groups
+    ]
+    return optax_from_torch(TorchOptimizer(type(optimizer).__name__, options, groups=groups), model)
 
 
 def check_optimizer(optimizer: torch.optim.Optimizer, module: torch.nn.Module) -> None:

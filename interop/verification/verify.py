@@ -50,14 +50,16 @@ def verify(
             largest magnitude or a hundredth of the largest of all gradients, whichever is more.
         steps: Training steps after which the parameters are compared, after each; 0 for none. The loss is the mean
             squared distance of the outputs from fixed random numbers.
-        optimizer: What makes the steps, ``torch.optim.SGD`` or ``Adam`` of the module's parameters; its equal in optax
-            does it in JAX. SGD with learning rate 0.01 and momentum 0.9 if None. Only of SGD's steps R is taken.
+        optimizer: What makes the steps, an optimizer that :class:`interop.TorchOptimizer` knows, of the module's
+            parameters; its equal in optax does it in JAX. Others, and frozen parameters, stay as they are. SGD with
+            learning rate 0.01 and momentum 0.9 if None. Only of SGD's steps R is taken.
         channels: Whether the inputs have channels, last in Flax and on axis 1 in PyTorch; one answer, or one for each
             input. If None, floating inputs of three or more axes do; pass False for sequences.
         progress: Called with how many runs are done, and how many there are.
 
     Returns:
-        Both figures for each array; ``report.equal`` says whether all are within the limits of rounding.
+        Both figures for each array; ``report.equal`` says whether float64 agrees everywhere and the outputs are as
+        near to it in float32 as PyTorch's.
 
     Raises:
         ArgumentError: An argument is of another kind.

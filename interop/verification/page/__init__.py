@@ -117,7 +117,8 @@ def _table(report: VerifyReport) -> str:
 
 
 def _row(index: int, row: LayerComparison, first: bool) -> str:
-    verdict = "equal" if row.equal else "differs first" if first else "differs"
+    equal = "equal" if row.rounds_well else "equal, rounds worse"
+    verdict = equal if row.equal else "differs first" if first else "differs"
     ratio = "" if row.float32 is None else ratio_text(row.float32)
     limit = "" if row.float32 is None else f"{row.limit:.2f}"
     cells = (

@@ -150,3 +150,9 @@ def test_a_page_that_cannot_be_written(tmp_path):
 
 def test_a_model_without_any_comparison_has_a_page(tmp_path):
     replace(report(different=False, count=0), layers=(), gradients=()).to_html(tmp_path / "report.html")
+
+
+def test_a_gradient_that_is_worse_rounded_is_no_difference():
+    rounded = VerifyReport((row("a"), row("")), (), gradients=(row("a.bias", 1e-15, 3.0, what="gradient"),))
+    assert (rounded.equal, rounded.gradients[0].rounds_well) == (True, False)
+    assert "equal, rounds worse" in text(rounded.table())

@@ -96,6 +96,18 @@ class FlaxSequence(nnx.Module):
 
 
 @pytest.mark.slow
+def test_groups_of_parameters_and_frozen_ones():
+    module, x = twice()
+    module.head.bias.requires_grad_(False)
+    weights = [parameter for name, parameter in module.named_parameters() if name.endswith("weight")]
+    others = [parameter for name, parameter in module.named_parameters() if not name.endswith("weight")]
+    optimizer = torch.optim.AdamW([{"params": others, "weight_decay": 0.0, "lr": 0.02}, {"params": weights}], lr=0.01)
+    report = interop.verify(module, FlaxTwice(module), x, steps=3, optimizer=optimizer)
+    assert report.equal, report.first_difference
+    assert "head.bias" in [row.name for row in report.parameters]
+
+
+@pytest.mark.slow
 def test_sequences_and_nested_outputs():
     torch.manual_seed(0)
     module = Sequence()
@@ -162,9 +174,9 @@ def messages():
             "verify: the optimizer moves parameters that are not the module's; make it with torch_module.parameters().",
         ),
         (
-            (one, flax, x), {"steps": 1, "optimizer": torch.optim.Rprop(one.parameters())}, DilaxError,
-            "verify: optimizer=Rprop has no equal in optax here; pass torch.optim.SGD or Adam with one group of "
-            "parameters, without weight decay, dampening, amsgrad and maximize.",
+            (one, flax, x), {"steps": 1, "optimizer": torch.optim.Rprop(one.parameters())}, ArgumentError,
+            "TorchOptimizer: kind='Rprop' has no equal in JAX here (did you mean 'RMSprop'?); use one of SGD, Adam, "
+            "AdamW, RMSprop, Adagrad.",
         ),
     ]  # fmt: skip
 
