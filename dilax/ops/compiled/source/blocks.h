@@ -29,10 +29,11 @@ constexpr int Split(int sums) {
   return split ? split : 1;
 }
 
-// kMany places times kVecs vectors of output channels: y (+)= sum over terms and channels.
-template <int kMany, int kVecs>
+// kMany places times kVecs vectors of kWide output channels: y (+)= sum over terms and channels.
+template <int kWide, int kMany, int kVecs>
 void Block(const Term* terms, Index count, Index channels, const Steps& steps, float* y, Index lanes, bool fresh) {
   constexpr int kSplit = Split(kMany * kVecs);
+  using Vector = typename VectorOf<kWide>::Type;
   Vector sums[kSplit][kMany][kVecs] = {};
   const Index x_place = steps.x_place, x_channel = steps.x_channel, kernel_channel = steps.kernel_channel;
   for (Index term = 0; term < count; ++term) {
@@ -46,7 +47,7 @@ void Block(const Term* terms, Index count, Index channels, const Steps& steps, f
       Vector weights[kVecs];
 #pragma GCC unroll 4
       for (int vec = 0; vec < kVecs; ++vec) {
-        weights[vec] = *reinterpret_cast<const Vector*>(kernel + vec * kLanes);
+        weights[vec] = *reinterpret_cast<const Vector*>(kernel + vec * kWide);
 #if defined(__x86_64__)
         // Three stay in registers: loading them again for every place would take longer.
         if constexpr (kVecs == 3) asm("" : "+x"(weights[vec]));
@@ -76,17 +77,17 @@ void Block(const Term* terms, Index count, Index channels, const Steps& steps, f
       for (int split = 0; split < half; ++split)
         for (int place = 0; place < kMany; ++place)
           for (int vec = 0; vec < kVecs; ++vec) sums[split][place][vec] += sums[split + half][place][vec];
-  if (lanes == kVecs * kLanes) {
+  if (lanes == kVecs * kWide) {
 #pragma GCC unroll 32
     for (int place = 0; place < kMany; ++place) {
 #pragma GCC unroll 4
       for (int vec = 0; vec < kVecs; ++vec) {
-        Vector* to = reinterpret_cast<Vector*>(y + place * steps.y_place + vec * kLanes);
+        Vector* to = reinterpret_cast<Vector*>(y + place * steps.y_place + vec * kWide);
         *to = fresh ? sums[0][place][vec] : sums[0][place][vec] + *to;
       }
     }
   } else {
-    float row[kVecs * kLanes];
+    float row[kVecs * kWide];
     for (int place = 0; place < kMany; ++place) {
       std::memcpy(row, sums[0][place], sizeof(row));
       float* to = y + place * steps.y_place;
@@ -97,45 +98,50 @@ void Block(const Term* terms, Index count, Index channels, const Steps& steps, f
 
 using BlockFunction = void (*)(const Term*, Index, Index, const Steps&, float*, Index, bool);
 
-template <int kVecs, int kMany>
+template <int kWide, int kVecs, int kMany>
 BlockFunction Choose(Index many) {
   if constexpr (kMany == 1) {
-    return Block<1, kVecs>;
+    return Block<kWide, 1, kVecs>;
   } else {
-    return many == kMany ? Block<kMany, kVecs> : Choose<kVecs, kMany - 1>(many);
+    return many == kMany ? Block<kWide, kMany, kVecs> : Choose<kWide, kVecs, kMany - 1>(many);
   }
 }
 
+// Output channels: of whole vectors, or of half a one, which the machine computes twice as fast or with less power.
+struct Part {
+  Index first, lanes;
+  int vectors, wide;
+
+  // Of the packed kernel.
+  Index width() const { return vectors * wide; }
+};
+
 // Any number of places.
-void Blocks(Term* terms, Index count, Index places, Index channels, const Steps& steps, float* y, Index lanes,
-            int vectors, bool fresh) {
-  const Index most = kSums / vectors;
+void Blocks(Term* terms, Index count, Index places, Index channels, const Steps& steps, float* y, const Part& part,
+            bool fresh) {
+  const Index most = kSums / part.vectors;
   for (Index done = 0; done < places;) {
     const Index left = places - done;
     // Two even blocks are faster than a full one and a rest of a few.
     const Index many = left >= 2 * most || left <= most ? std::min(left, most) : (left + 1) / 2;
-    const BlockFunction compute = vectors == 3   ? Choose<3, kSums / 3>(many)
-                                  : vectors == 2 ? Choose<2, kSums / 2>(many)
-                                                 : Choose<1, kSums>(many);
-    compute(terms, count, channels, steps, y + done * steps.y_place, lanes, fresh);
+    const BlockFunction compute = part.wide < kLanes  ? Choose<kLanes / 2, 1, kSums>(many)
+                                  : part.vectors == 3 ? Choose<kLanes, 3, kSums / 3>(many)
+                                  : part.vectors == 2 ? Choose<kLanes, 2, kSums / 2>(many)
+                                                      : Choose<kLanes, 1, kSums>(many);
+    compute(terms, count, channels, steps, y + done * steps.y_place, part.lanes, fresh);
     for (Index term = 0; term < count; ++term) terms[term].x += many * steps.x_place;
     done += many;
   }
 }
 
 // Output channels in blocks of one to three vectors: pairs, and a triple where a vector would be left alone.
-struct Part {
-  Index first, lanes;
-  int vectors;
-};
-
 std::vector<Part> Parts(Index channels) {
   std::vector<Part> parts;
   for (Index first = 0; first < channels;) {
     const Index left = (channels - first + kLanes - 1) / kLanes;
     const int vectors = left == 1 || left == 3 ? left : 2;
     const Index lanes = std::min<Index>(vectors * kLanes, channels - first);
-    parts.push_back({first, lanes, vectors});
+    parts.push_back({first, lanes, vectors, 2 * lanes <= kLanes ? kLanes / 2 : kLanes});
     first += lanes;
   }
   return parts;

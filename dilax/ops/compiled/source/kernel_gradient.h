@@ -66,7 +66,7 @@ class KernelGradient {
       for (Index start = 0; start < length; start += piece) {
         const Index end = std::min(length, start + piece);
         for (const Part& part : Parts(out_count)) {
-          const Index width = part.vectors * kLanes;
+          const Index width = part.width();
           float* into = packed.data();
           for (Index one = 0; one < many; ++one, into += (end - start) * width) {
             const float* from = gradient_ + (rows[row + one].gradient + start) * out_pitch +
@@ -82,7 +82,7 @@ class KernelGradient {
                             packed.data() + (one * (end - start) + first - start) * width};
             const Steps steps{1, axes[2].stride * in_pitch, width, pitch};
             Blocks(terms.data(), many, in_count, last - first, steps, sums.data() + tap * in_count * pitch + part.first,
-                   part.lanes, part.vectors, false);
+                   part, false);
           }
         }
         if (++pieces % kPieces == 0) Move(sums.data(), pitch, in_count, out_count, to);

@@ -22,13 +22,15 @@ class Packed {
   std::vector<float> floats_;
 };
 
-// to[row] = from[row] of some lanes, and zeros up to the width, which is of whole vectors.
+// to[row] = from[row] of some lanes, and zeros up to the width.
 void CopyRows(const float* from, Index from_pitch, Index lanes, Index rows, float* to, Index width) {
-  const Index whole = lanes / kLanes * kLanes;
+  using Half = VectorOf<kLanes / 2>::Type;
+  const Index whole = lanes / kLanes * kLanes, halves = lanes / (kLanes / 2) * (kLanes / 2);
   for (Index row = 0; row < rows; ++row, from += from_pitch, to += width) {
     for (Index lane = 0; lane < whole; lane += kLanes)
       *reinterpret_cast<Vector*>(to + lane) = *reinterpret_cast<const Vector*>(from + lane);
-    for (Index lane = whole; lane < width; ++lane) to[lane] = lane < lanes ? from[lane] : 0.0f;
+    if (halves > whole) *reinterpret_cast<Half*>(to + whole) = *reinterpret_cast<const Half*>(from + whole);
+    for (Index lane = halves; lane < width; ++lane) to[lane] = lane < lanes ? from[lane] : 0.0f;
   }
 }
 

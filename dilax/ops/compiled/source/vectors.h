@@ -22,7 +22,12 @@ constexpr Index kDepth = 384;
 // Places of the result that share a packed kernel, and numbers that they read: what the second cache holds.
 constexpr Index kBand = 512, kBandReads = 1 << 17;
 
-typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias));
+// A vector of so many floats, at any address.
+template <int kWide>
+struct VectorOf {
+  typedef float Type __attribute__((vector_size(kWide * sizeof(float)), aligned(sizeof(float)), may_alias));
+};
+typedef VectorOf<kLanes>::Type Vector;
 
 }  // namespace dilax
 
