@@ -1,22 +1,27 @@
 """state_dict -> Flax model: strict, and all or nothing."""
 
+import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from dilax.errors import MismatchError, nearest
 
 from .arrays import to_numpy
 from .files import LazyTensor
-from .loading_arrays import Conversion
+from .loading_arrays import Conversion, Converted, convert
 from .loading_names import Names, Rename, agree
 from .loading_wrappers import find
 from .rules import Entry, differences, entries, layers
 
+# How many threads copy at most: more wait for the memory.
+_THREADS = 4
 # How many pairs of names are compared to find the nearest.
 _PAIRS = 10_000
 
@@ -132,9 +137,18 @@ def fill(
             function, f"the state_dict and the {model} differ in {len(problems)} places", problems,
             "build the model with the checkpoint's options, or pass the checkpoint of this model",
         )  # fmt: skip
-    conversion = Conversion(dtype, sharding)
-    for entry in wanted:
-        _convert(entry, {key: found.arrays[names.source[key]] for key in entry.keys}, conversion)
+    conversion = Conversion()
+
+    wide = jax.dtypes.canonicalize_dtype(np.float64) == np.float64
+
+    def made(entry: Entry) -> Converted:
+        with jax.enable_x64(wide):  # which each thread has of its own
+            return _made({key: found.arrays[names.source[key]] for key in entry.keys}, entry, dtype, sharding)
+
+    # NumPy copies in one thread; reading the file and taking memory wait in turns.
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+        for entry, converted in zip(wanted, pool.map(made, wanted), strict=True):
+            conversion.add(entry, converted)
     if conversion.problems:
         raise MismatchError(
             function, "the model cannot hold the state_dict's values", conversion.problems,
@@ -156,12 +170,13 @@ def fill(
     )
 
 
-def _convert(entry: Entry, tensors: Mapping[str, Any], conversion: Conversion) -> None:
+def _made(tensors: Mapping[str, Any], entry: Entry, dtype: Any, sharding: Any) -> Converted:
     """Make one entry's arrays; the pages of a file that were read for them do not stay in memory."""
-    conversion.convert(entry, {key: to_numpy(tensor) for key, tensor in tensors.items()})
+    found = convert(entry, {key: to_numpy(tensor) for key, tensor in tensors.items()}, dtype=dtype, sharding=sharding)
     for tensor in tensors.values():
         if isinstance(tensor, LazyTensor):
             tensor.storage.release()
+    return found
 
 
 def _in_its_form(entry: Entry, names: Names) -> Entry:

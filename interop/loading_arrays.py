@@ -2,6 +2,7 @@
 
 import mmap
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -14,21 +15,11 @@ from .rules import Entry, Path, Slot, copy_into
 _LARGE = 1 << 18
 
 
-def owned(array: np.ndarray[Any, Any], dtype: np.dtype[Any], sharding: Any) -> jax.Array:
-    """A JAX array of the numbers, which shares no memory with ``array``.
-
-    Args:
-        array: The numbers, in any order in memory.
-        dtype: What they become.
-        sharding: Where they go; None for where JAX puts arrays.
-
-    Returns:
-        The array, on its devices.
-    """
+def owned(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """The numbers as an array of ``dtype`` in C order, which shares no memory with ``array``."""
     copy = _memory(array.shape, dtype)
     copy_into(copy, array)  # one pass that lays out, casts and copies
-    # On a CPU the array is this copy, which nobody else has; elsewhere the copy goes when it has been sent.
-    return jax.block_until_ready(jax.device_put(copy, sharding))
+    return copy
 
 
 def _memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -49,12 +40,55 @@ def place(value: Any, sharding: Any) -> Any:
     return value.sharding if getattr(value, "committed", False) else None
 
 
-class Conversion:
-    """The arrays of a model, made one entry after the other, and what there is to say about them.
+@dataclass
+class Converted:
+    """The arrays of one entry as Flax has them, and what there is to say about them.
+
+    Attributes:
+        arrays: Each with its path and where it goes, in memory of its own.
+        problems: A sentence for each reason why the model cannot hold them; then there are no arrays.
+        casts: A sentence for each array whose dtype changed.
+        loss: What does not come back from Flax, and of which arrays, if anything.
+    """
+
+    arrays: list[tuple[Path, np.ndarray[Any, Any], Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    casts: list[str] = field(default_factory=list)
+    loss: tuple[str, str] | None = None
+
+
+def convert(entry: Entry, sources: Mapping[str, np.ndarray[Any, Any]], *, dtype: Any, sharding: Any) -> Converted:
+    """Lay out the arrays of one entry from PyTorch's by key; in any thread.
 
     Args:
+        entry: Which Flax arrays they are.
+        sources: The arrays.
         dtype: What arrays of floats become; the model's dtypes if None.
         sharding: Where the arrays go; to the devices of those that they replace if None.
+    """
+    values = list(sources.values())
+    refusal, loss = entry.join.refusal(values), entry.join.loss(values)
+    found = Converted(loss=(loss, " and ".join(entry.keys)) if loss else None)
+    if refusal:
+        found.problems.append(f"value: {entry.keys[-1]} {refusal}")
+    targets = {_target(slot, dtype) for slot in entry.slots}
+    for key, source in sources.items():
+        for target in targets:
+            problem = _value_problem(key, source, target)
+            if problem:
+                found.problems.append(problem)
+            elif source.dtype not in (target, entry.torch_dtype):
+                found.casts.append(f"{key}: {source.dtype} became {target}")
+    if not found.problems:
+        found.arrays = [
+            (slot.path, owned(array, _target(slot, dtype)), place(slot.value, sharding))
+            for slot, array in entry.to_flax(sources)
+        ]
+    return found
+
+
+class Conversion:
+    """What became of all entries, added in order.
 
     Attributes:
         arrays: By path.
@@ -62,37 +96,25 @@ class Conversion:
         casts: A sentence for each array whose dtype changed.
     """
 
-    def __init__(self, dtype: Any, sharding: jax.sharding.Sharding | None) -> None:
-        self._dtype = None if dtype is None else np.dtype(dtype)
-        self._sharding = sharding
+    def __init__(self) -> None:
         self._losses: dict[str, list[str]] = {}
         self.arrays: dict[Path, jax.Array] = {}
         self.problems: list[str] = []
         self.casts: list[str] = []
 
-    def convert(self, entry: Entry, sources: Mapping[str, np.ndarray[Any, Any]]) -> None:
-        """Make the Flax arrays of one entry from PyTorch's arrays by key."""
-        values = list(sources.values())
-        refusal, loss = entry.join.refusal(values), entry.join.loss(values)
-        problems = [f"value: {entry.keys[-1]} {refusal}"] if refusal else []
-        targets = {self._target(slot) for slot in entry.slots}
-        for key, source in sources.items():
-            for target in targets:
-                problem = _value_problem(key, source, target)
-                if problem:
-                    problems.append(problem)
-                elif source.dtype not in (target, entry.torch_dtype):
-                    self.casts.append(f"{key}: {source.dtype} became {target}")
-        self.problems += problems
-        if problems:
-            return
-        if loss:
-            self._losses.setdefault(loss, []).append(" and ".join(entry.keys))
-        for slot, array in entry.to_flax(sources):
-            made = owned(array, self._target(slot), place(slot.value, self._sharding))
-            if slot.path in self.arrays and not _same_bits(self.arrays[slot.path], made):
+    def add(self, entry: Entry, found: Converted) -> None:
+        """Make JAX arrays of one entry's."""
+        self.problems += found.problems
+        self.casts += found.casts
+        if found.loss and not found.problems:
+            what, keys = found.loss
+            self._losses.setdefault(what, []).append(keys)
+        for path, copy, where in found.arrays:
+            # On a CPU the array is this copy, which nobody else has; elsewhere the copy goes when it has been sent.
+            array = jax.block_until_ready(jax.device_put(copy, where))
+            if path in self.arrays and not _same_bits(self.arrays[path], array):
                 self.problems.append(f"{entry.keys[0]}: differs from the array that it shares memory with")
-            self.arrays[slot.path] = made
+            self.arrays[path] = array
 
     def notes(self) -> tuple[str, ...]:
         """A sentence for each kind of loss."""
@@ -101,9 +123,10 @@ class Conversion:
             for loss, keys in self._losses.items()
         )
 
-    def _target(self, slot: Slot) -> np.dtype[Any]:
-        own = np.dtype(slot.value.dtype)
-        return self._dtype if self._dtype is not None and jnp.issubdtype(own, jnp.floating) else own
+
+def _target(slot: Slot, dtype: Any) -> np.dtype[Any]:
+    own = np.dtype(slot.value.dtype)
+    return np.dtype(dtype) if dtype is not None and jnp.issubdtype(own, jnp.floating) else own
 
 
 def _value_problem(key: str, source: np.ndarray[Any, Any], target: np.dtype[Any]) -> str | None:
