@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 
 from .console import console, error_console, working
+from .twins import VOLUMES
 
 
 def convert(
@@ -45,7 +46,6 @@ def convert(
     from interop.loading_wrappers import find
 
     from .options import parse_options, show_options
-    from .twins import VOLUMES
 
     out = error_console() if as_json else console()
     given = parse_options(models.config_type(model), options)

@@ -109,8 +109,9 @@ def test_every_layer_is_equal_and_the_way_back_is_exact(kind):
 @pytest.mark.timeout(1200)
 def test_training_is_equal():
     """Outputs, batch statistics and all gradients."""
-    module = small("fcn")
-    model = small_twin("fcn", rngs=nnx.Rngs(0))
+    name, options, _ = KINDS["fcn_resnet50 with auxiliary head"]
+    module = randomise(reference("fcn_resnet50 with auxiliary head"))
+    model = models.create(name, **options)
     interop.load(model, module.state_dict())
     for layer in module.modules():
         if isinstance(layer, torch.nn.Dropout):
@@ -118,7 +119,7 @@ def test_training_is_equal():
     for _, layer in nnx.iter_graph(model):
         if isinstance(layer, dilax.nn.Dropout):
             layer.p = 0.0
-    assert_parity(module, model, np.random.default_rng(1).gumbel(size=(3, 65, 73, 3)), training=True)
+    assert_parity(module, model, IMAGES, training=True)
 
 
 @pytest.mark.slow
