@@ -124,9 +124,7 @@ def test_training_is_equal():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(
-    ("output_stride", "rates"), [(8, [4, 8, 16]), (16, [2, 4, 8]), (32, [1, 2, 4])], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("output_stride", "rates"), [(8, [4, 8, 16]), (16, [2, 4, 8]), (32, [1, 2, 4])])
 def test_multi_grid_multiplies_the_dilations_of_the_last_stage(output_stride, rates):
     dilated = {8: [False, True, True], 16: [False, False, True], 32: [False, False, False]}[output_stride]
     module = randomise(torchvision.models.resnet50(num_classes=7, replace_stride_with_dilation=dilated)).eval()
