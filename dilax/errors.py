@@ -75,6 +75,7 @@ class MissingDependency(DilaxError, ImportError):
     """
 
     def __init__(self, function: str, package: str, extra: str) -> None:
+        self.package, self.extra = package, extra
         super().__init__(
             f"{function}: the package {package!r} is not installed; install it with pip install 'dilax-nn[{extra}]'."
         )

@@ -9,6 +9,7 @@ import tyro
 from rich.console import Console
 
 from .console import console, error_console, working
+from .twins import VOLUMES
 
 
 def convert(
@@ -44,7 +45,7 @@ def convert(
     from dilax.train import save_model
     from interop.loading_wrappers import find
 
-    from .options import parse_options
+    from .options import parse_options, show_options
 
     out = error_console() if as_json else console()
     given = parse_options(models.config_type(model), options)
@@ -60,19 +61,20 @@ def convert(
     out.print(f"read {file} ({checkpoint.format}): {report}")
     for note in checkpoint.notes:
         out.print(f"note: {note}")
-    assumed = [f"{name}={value}" for name, value in inferred.assumed.items() if name not in given]
+    assumed = {name: value for name, value in inferred.assumed.items() if name not in given}
     if assumed:
-        out.print(f"assumed: {' '.join(assumed)} (the file cannot show it; --options sets it)")
-    out.print(f"model: {model} {' '.join(f'{name}={value}' for name, value in chosen.items())}")
+        out.print(f"assumed: {show_options(assumed)} (the file cannot show it; --options sets it)")
+    out.print(f"model: {model} {show_options(chosen)}")
     if "torch" not in sys.modules:
         out.print("PyTorch was not imported")
     verified = _verify(flax_model, model, chosen, arrays, out=out) if verify else None
     save_model(target, flax_model, name=model, source=str(file))
-    out.print(f"saved {target}; go on with dilax predict {target} SCAN, or dilax train --initial {target}")
+    volumes = f"; go on with dilax predict {target} SCAN, or dilax train --initial {target}"
+    out.print(f"saved {target}{volumes if model in VOLUMES else ''}")
     if as_json:
         done = {"file": str(file), "format": checkpoint.format, "output": str(target), "model": model}
         loaded = {"arrays": report.arrays, "numbers": report.parameters, "casts": list(report.casts)}
-        rest = {"options": chosen, "assumed": [name for name in inferred.assumed if name not in given]}
+        rest = {"options": chosen, "assumed": list(assumed)}
         unused = {"unused": list(report.unused), "notes": list(checkpoint.notes)}
         print(json.dumps(done | rest | loaded | unused | {"verified": verified}, indent=2, allow_nan=False))
     return 0
@@ -87,12 +89,19 @@ def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any, *,
         return None
 
     import interop
+    from dilax.errors import MissingDependency
 
     from .twins import small_input, torch_twin
 
-    with working("verifying", out=out) as show:
+    try:
         twin = torch_twin(name, options, arrays)
-        report = interop.verify(twin, flax_model, small_input(options), progress=show)
+    except MissingDependency as error:
+        out.print(
+            f"not verified: {error.package} is not installed (pip install 'dilax-nn[{error.extra}]')", markup=False
+        )
+        return None
+    with working("verifying", out=out) as show:
+        report = interop.verify(twin, flax_model, small_input(name, options), progress=show)
     report.raise_if_different()
     out.print(f"verified: {report.summary} equal PyTorch's, float64 error at most {report.worst:.1e}")
     return report.to_dict()

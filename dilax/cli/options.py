@@ -1,8 +1,9 @@
-"""Options of a model as they stand on the command line: ``channels=8 activation=elu``."""
+"""Options of a model as they stand on the command line: ``channels=8 dilations=6,12,18``."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any, get_type_hints
+from collections.abc import Mapping, Sequence
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from ..errors import ArgumentError, nearest
 
@@ -37,11 +38,26 @@ def parse_options(config: type[Any], texts: Sequence[str]) -> dict[str, Any]:
     return options
 
 
+def show_options(options: Mapping[str, Any]) -> str:
+    """The options as :func:`parse_options` takes them, in one line."""
+    return " ".join(
+        f"{name}={','.join(map(str, value)) if isinstance(value, tuple) else value}" for name, value in options.items()
+    )
+
+
 def _value(text: str, value: str, kind: Any) -> Any:
+    if NoneType in get_args(kind):
+        if value.lower() == "none":
+            return None
+        kind = get_args(kind)[0]
     try:
         if kind is bool:
             return _BOOLS[value.lower()]
+        if get_origin(kind) is tuple:
+            return tuple(int(part) for part in value.split(","))
         return kind(value) if kind in (int, float) else value
     except (KeyError, ValueError):
-        example = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        example = {bool: "true or false", int: "a whole number", float: "a number"}.get(
+            kind, "whole numbers with commas between them, e.g. 6,12,18"
+        )
         raise ArgumentError("options", "options", text, "has a value of another type", f"pass {example}") from None

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from ..errors import FileError
 from .console import console, working
+from .twins import VOLUMES
 
 
 def predict(
@@ -46,7 +47,7 @@ def predict(
     if picture is not None and not picture.parent.is_dir():
         raise FileError("predict", picture, "lies in a directory that does not exist", "make the directory first")
     model, about = load_model(checkpoint)
-    _check_channels(model, checkpoint)
+    _check_model(model, about.model, checkpoint)
     volume = read_scan(scan)
     image = scale_quantiles(volume.image, low=quantiles[0], high=quantiles[1])
     begin = time.monotonic()
@@ -65,7 +66,11 @@ def predict(
     return 0
 
 
-def _check_channels(model: Any, checkpoint: Path) -> None:
+def _check_model(model: Any, name: str, checkpoint: Path) -> None:
+    if name not in VOLUMES:
+        raise FileError(
+            "predict", checkpoint, f"is a model of images ({name}), and a scan is a volume", "pass a model of volumes"
+        )
     if model.config.in_channels != 1:
         raise FileError(
             "predict", checkpoint, f"is a model of {model.config.in_channels} channels, and a scan has one",

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+#: Models of volumes; the others are of images.
+VOLUMES = ("meshnet",)
+
 
 def torch_twin(name: str, options: dict[str, Any], arrays: Any) -> Any:
     """The PyTorch module of a model's name and options, with the arrays of a state_dict."""
@@ -15,8 +18,9 @@ def torch_twin(name: str, options: dict[str, Any], arrays: Any) -> Any:
     return module
 
 
-def small_input(options: dict[str, Any]) -> Any:
-    """A small volume of random numbers, channels last."""
+def small_input(name: str, options: dict[str, Any]) -> Any:
+    """A small volume or image of random numbers, channels last, for a model of this name."""
     import numpy as np
 
-    return np.random.default_rng(0).random((1, 20, 21, 22, options["in_channels"]))
+    shape = (20, 21, 22) if name in VOLUMES else (65, 73)
+    return np.random.default_rng(0).random((1, *shape, options["in_channels"]))

@@ -2,15 +2,31 @@
 
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flax import nnx
 
 from ..errors import ArgumentError, nearest
+from .deeplabv3 import DeepLabV3, DeepLabV3Config
+from .fcn import FCN, FCNConfig
 from .meshnet import MeshNet, MeshNetConfig
+from .resnet import ResNet, ResNetConfig
 
 _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
+    "deeplabv3_resnet50": (DeepLabV3Config, partial(DeepLabV3, "resnet50")),
+    "deeplabv3_resnet101": (DeepLabV3Config, partial(DeepLabV3, "resnet101")),
+    "fcn_resnet50": (FCNConfig, partial(FCN, "resnet50")),
+    "fcn_resnet101": (FCNConfig, partial(FCN, "resnet101")),
     "meshnet": (MeshNetConfig, MeshNet),
+    "resnet18": (ResNetConfig, partial(ResNet, "resnet18")),
+    "resnet34": (ResNetConfig, partial(ResNet, "resnet34")),
+    "resnet50": (ResNetConfig, partial(ResNet, "resnet50")),
+    "resnet101": (ResNetConfig, partial(ResNet, "resnet101")),
+    "resnet152": (ResNetConfig, partial(ResNet, "resnet152")),
+    "resnext50_32x4d": (ResNetConfig, partial(ResNet, "resnext50_32x4d")),
+    "resnext101_32x8d": (ResNetConfig, partial(ResNet, "resnext101_32x8d")),
+    "wide_resnet50_2": (ResNetConfig, partial(ResNet, "wide_resnet50_2")),
 }
 
 

@@ -14,6 +14,7 @@ from .activation import Softplus as Softplus
 from .activation import Softsign as Softsign
 from .activation import Tanh as Tanh
 from .activation import Tanhshrink as Tanhshrink
+from .aspp import Aspp as Aspp
 from .attention import MultiheadAttention as MultiheadAttention
 from .containers import Sequential as Sequential
 from .convolution import Conv as Conv
@@ -64,6 +65,8 @@ from .recurrent import RNN as RNN
 from .recurrent_cells import GRUCell as GRUCell
 from .recurrent_cells import LSTMCell as LSTMCell
 from .recurrent_cells import RNNCell as RNNCell
+from .residual import BasicBlock as BasicBlock
+from .residual import Bottleneck as Bottleneck
 from .resizing import Upsample as Upsample
 from .shuffling import ChannelShuffle as ChannelShuffle
 from .shuffling import Fold as Fold

@@ -11,6 +11,7 @@ from ..errors import ArgumentError
 from .arguments import is_integer, per_axis
 from .maxima import largest
 from .sampling import Array, Taps, sample
+from .sums import total
 from .windows import adaptive, sliding
 
 IntOrEach = int | Sequence[int]
@@ -188,16 +189,19 @@ def adaptive_max_pool(x: jax.Array, output_size: int | Sequence[int | None], *, 
 
 
 def _means(x: jax.Array, taps: Sequence[Taps], counts: Sequence[Array]) -> jax.Array:
-    total = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    summed = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    single = tuple(axis + 1 for axis, windows in enumerate(taps) if windows.outputs == 1 and windows.used.all())
     for axis, windows in enumerate(taps):
-        if windows.outputs == 1 and windows.used.all():
-            total = total[(slice(None),) * (axis + 1) + (slice(*_ends(windows)),)].sum(axis + 1, keepdims=True)
+        if axis + 1 in single:
+            summed = summed[(slice(None),) * (axis + 1) + (slice(*_ends(windows)),)]
         else:
-            total = sample(total, axis + 1, windows)
+            summed = sample(summed, axis + 1, windows)
+    if single:
+        summed = jnp.expand_dims(total(summed, single), single)
     product = counts[0]
     for count in counts[1:]:
         product = product[..., None] * count
-    return (total / jnp.asarray(product[..., None], total.dtype)).astype(x.dtype)
+    return (summed / jnp.asarray(product[..., None], summed.dtype)).astype(x.dtype)
 
 
 def _ends(windows: Taps) -> tuple[int, int]:

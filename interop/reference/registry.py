@@ -1,14 +1,16 @@
 """The PyTorch reference of a model, by the name and options that dilax has for it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from dilax.models import config_type
 
+from . import torchvision_models
 from .meshnet import MeshNet
 
-_REFERENCES = {"meshnet": MeshNet}
+_REFERENCES: dict[str, Callable[..., torch.nn.Module]] = {"meshnet": MeshNet, **torchvision_models.REFERENCES}
 
 
 def create(name: str, **options: Any) -> torch.nn.Module:
@@ -20,6 +22,7 @@ def create(name: str, **options: Any) -> torch.nn.Module:
 
     Raises:
         ArgumentError: No such model, or a value out of range.
+        MissingDependency: The model is torchvision's, which is not installed.
     """
     config = config_type(name)(**options)
     return _REFERENCES[name](config)

@@ -84,12 +84,17 @@ CASES = {
     ),
     "convert to an unknown model": (
         ["convert", "good.pth", "--model", "mesnet"],
-        "config_type: name='mesnet' is no model (did you mean 'meshnet'?); pass one of meshnet.",
+        f"config_type: name='mesnet' is no model (did you mean 'meshnet'?); pass one of {', '.join(models.list())}.",
     ),
     "convert with an unknown option": (
         ["convert", "good.pth", *_MESHNET, "--options", "activaton=elu"],
         "options: options='activaton=elu' names no option of the model (did you mean 'activation'?); "
         "pass some of in_channels, channels, num_classes, activation, batch_norm, dropout.",
+    ),
+    "convert with a tuple of another type": (
+        ["convert", "good.pth", "--model", "deeplabv3_resnet50", "--options", "dilations=6,twelve"],
+        "options: options='dilations=6,twelve' has a value of another type; "
+        "pass whole numbers with commas between them, e.g. 6,12,18.",
     ),
     "convert with a value of another type": (
         ["convert", "good.pth", *_MESHNET, "--options", "channels=many"],

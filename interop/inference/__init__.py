@@ -3,23 +3,13 @@
 import itertools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dilax.errors import ArgumentError, DilaxError
 
-
-@dataclass(frozen=True)
-class InferredOptions:
-    """What a state_dict says about its model.
-
-    Attributes:
-        options: Options that its keys and shapes fix.
-        assumed: Options that a state_dict cannot show, at the value taken for them.
-    """
-
-    options: dict[str, Any]
-    assumed: dict[str, Any]
+from . import resnet
+from .inferred import InferredOptions as InferredOptions
 
 
 def infer_options(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
@@ -67,7 +57,10 @@ def _meshnet(state_dict: Mapping[str, Any]) -> InferredOptions:
     return InferredOptions(options, assumed)
 
 
-_INFER: dict[str, Callable[[Mapping[str, Any]], InferredOptions]] = {"meshnet": _meshnet}
+_INFER: dict[str, Callable[[Mapping[str, Any]], InferredOptions]] = {
+    "meshnet": _meshnet,
+    **{name: partial(resnet.infer, name) for name in resnet.NAMES},
+}
 
 #: Names that :func:`infer_options` knows.
 MODELS = tuple(_INFER)

@@ -1,0 +1,256 @@
+"""ResNets: images to scores of classes, or to feature maps of a chosen output stride."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from flax import nnx
+
+from ..errors import ArgumentError, nearest
+from ..nn import AdaptiveAvgPool, BasicBlock, BatchNorm, Bottleneck, Conv, Linear, MaxPool, ReLU, Sequential
+from ..nn.checks import positive
+from ..nn.initial import fan_out
+from ..ops.arguments import is_integer
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What makes one ResNet different from another.
+
+    Attributes:
+        block: Of which blocks it is made.
+        depths: How many blocks each of its four stages has.
+        groups: Groups of the 3x3 convolutions.
+        width_per_group: As for :class:`dilax.nn.Bottleneck`.
+    """
+
+    block: type[BasicBlock] | type[Bottleneck]
+    depths: tuple[int, int, int, int]
+    groups: int = 1
+    width_per_group: int = 64
+
+
+#: ResNets by torchvision's name.
+ARCHITECTURES = {
+    "resnet18": Architecture(BasicBlock, (2, 2, 2, 2)),
+    "resnet34": Architecture(BasicBlock, (3, 4, 6, 3)),
+    "resnet50": Architecture(Bottleneck, (3, 4, 6, 3)),
+    "resnet101": Architecture(Bottleneck, (3, 4, 23, 3)),
+    "resnet152": Architecture(Bottleneck, (3, 8, 36, 3)),
+    "resnext50_32x4d": Architecture(Bottleneck, (3, 4, 6, 3), groups=32, width_per_group=4),
+    "resnext101_32x8d": Architecture(Bottleneck, (3, 4, 23, 3), groups=32, width_per_group=8),
+    "wide_resnet50_2": Architecture(Bottleneck, (3, 4, 6, 3), width_per_group=128),
+}
+
+
+@dataclass(frozen=True)
+class BackboneConfig:
+    """What the stages of a ResNet look like.
+
+    Args:
+        in_channels: Channels of the input.
+        output_stride: Pixels of the input to one of the last feature map: 8, 16 or 32. Where it is below 32, the last
+            stages have dilations in place of strides; the first block of such a stage keeps the dilation before it, as
+            with torchvision's ``replace_stride_with_dilation``.
+        multi_grid: One number for each block of the last stage, by which the dilation of the stage is multiplied in
+            that block, the first one too; None leaves all as they are.
+    """
+
+    in_channels: int = 3
+    output_stride: int = 32
+    multi_grid: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__.removesuffix("Config")
+        positive(name, in_channels=self.in_channels)
+        if self.output_stride not in (8, 16, 32):
+            raise ArgumentError(name, "output_stride", self.output_stride, "is not 8, 16 or 32", "pass one of them")
+        if self.multi_grid is not None:
+            _check_multi_grid(name, self.multi_grid)
+            object.__setattr__(self, "multi_grid", tuple(self.multi_grid))  # JSON has lists only
+
+
+def _check_multi_grid(name: str, multi_grid: Any) -> None:
+    listed = isinstance(multi_grid, Sequence) and not isinstance(multi_grid, str)
+    if not listed or not all(is_integer(unit) and unit >= 1 for unit in multi_grid):
+        raise ArgumentError(name, "multi_grid", multi_grid, "is no tuple of positive integers", "pass e.g. (1, 2, 4)")
+
+
+@dataclass(frozen=True)
+class ResNetConfig(BackboneConfig):
+    """What a ResNet looks like.
+
+    Args:
+        in_channels: As for :class:`BackboneConfig`, as the next two.
+        output_stride: As there.
+        multi_grid: As there.
+        num_classes: Scores of the output.
+    """
+
+    num_classes: int = 1000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("ResNet", num_classes=self.num_classes)
+
+
+def block_geometry(
+    depths: Sequence[int], output_stride: int, multi_grid: Sequence[int] | None = None
+) -> list[list[tuple[int, int]]]:
+    """Stride and dilation of each block of each stage.
+
+    >>> block_geometry((3, 4, 6, 3), 8)[3]
+    [(1, 2), (1, 4), (1, 4)]
+    >>> block_geometry((3, 4, 6, 3), 16, (1, 2, 4))[3]
+    [(1, 2), (1, 4), (1, 8)]
+    """
+    stages = []
+    reached, dilation = 4, 1
+    for stage, depth in enumerate(depths):
+        stride, before = 1, dilation
+        if stage > 0 and reached < output_stride:
+            stride = 2
+            reached *= stride
+        elif stage > 0:
+            dilation *= 2
+        rates = [before, *[dilation] * (depth - 1)]
+        if multi_grid is not None and stage == len(depths) - 1:
+            rates = [dilation * unit for unit in multi_grid]
+        stages.append([(stride if index == 0 else 1, rate) for index, rate in enumerate(rates)])
+    return stages
+
+
+class ResNetStages(nnx.Module):
+    """The stem and the four stages that all ResNets begin with.
+
+    Args:
+        architecture: One of :data:`ARCHITECTURES`.
+        config: What the stages look like.
+        rngs: Where the initial values come from.
+
+    Attributes:
+        channels: Channels of the four feature maps.
+
+    Raises:
+        ArgumentError: There is no such architecture, or it has no block that can be dilated as asked.
+    """
+
+    def __init__(self, architecture: str, config: BackboneConfig, *, rngs: nnx.Rngs) -> None:
+        found = _lookup(architecture, config)
+        self.channels = tuple(width * found.block.expansion for width in (64, 128, 256, 512))
+        self.conv1 = Conv(
+            config.in_channels, 64, (7, 7), stride=2, padding=3, bias=False, kernel_init=fan_out, rngs=rngs
+        )
+        self.bn1 = BatchNorm(64)
+        self.relu = ReLU()
+        self.maxpool = MaxPool((3, 3), stride=2, padding=1)
+        geometry = block_geometry(found.depths, config.output_stride, config.multi_grid)
+        inputs = (64, *self.channels)
+        self.layer1 = _stage(found, inputs[0], 64, geometry[0], rngs)
+        self.layer2 = _stage(found, inputs[1], 128, geometry[1], rngs)
+        self.layer3 = _stage(found, inputs[2], 256, geometry[2], rngs)
+        self.layer4 = _stage(found, inputs[3], 512, geometry[3], rngs)
+
+    def feature_maps(self, x: jax.Array) -> dict[str, jax.Array]:
+        """Map ``(N, H, W, in_channels)`` to the outputs of ``layer1`` to ``layer4`` by these names."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        maps = {"layer1": self.layer1(x)}
+        maps["layer2"] = self.layer2(maps["layer1"])
+        maps["layer3"] = self.layer3(maps["layer2"])
+        maps["layer4"] = self.layer4(maps["layer3"])
+        return maps
+
+
+class ResNet(ResNetStages):
+    """A residual network that classifies images; the keys are torchvision's.
+
+    Args:
+        architecture: One of ``resnet18``, ``resnet34``, ``resnet50``, ``resnet101``, ``resnet152``,
+            ``resnext50_32x4d``, ``resnext101_32x8d`` and ``wide_resnet50_2``.
+        config: What it looks like.
+        rngs: Where the initial values come from.
+
+    Raises:
+        ArgumentError: There is no such architecture, or it has no block that can be dilated as asked.
+
+    Differs from PyTorch: channels are last; ``multi_grid``, which torchvision does not have.
+
+    Source: He et al., "Deep Residual Learning for Image Recognition", 2015; the dilations: Yu et al., "Dilated Residual
+    Networks", 2017, and Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", 2017.
+    """
+
+    def __init__(self, architecture: str, config: ResNetConfig, *, rngs: nnx.Rngs) -> None:
+        super().__init__(architecture, config, rngs=rngs)
+        self.config = config
+        self.avgpool = AdaptiveAvgPool((1, 1))
+        self.fc = Linear(self.channels[-1], config.num_classes, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Map ``(N, H, W, in_channels)`` to logits ``(N, num_classes)``."""
+        return self.fc(self.avgpool(self.feature_maps(x)["layer4"]).reshape(x.shape[0], -1))
+
+
+class ResNetBackbone(ResNetStages):
+    """A ResNet without its classifier, as torchvision's models of segmentation hold it.
+
+    Args:
+        architecture: As for :class:`ResNet`.
+        config: What the stages look like.
+        auxiliary: Whether to give the output of ``layer3`` too.
+        rngs: Where the initial values come from.
+
+    Raises:
+        ArgumentError: There is no such architecture, or it has no block that can be dilated as asked.
+    """
+
+    def __init__(self, architecture: str, config: BackboneConfig, *, auxiliary: bool, rngs: nnx.Rngs) -> None:
+        super().__init__(architecture, config, rngs=rngs)
+        self.auxiliary = auxiliary
+
+    def __call__(self, x: jax.Array) -> dict[str, jax.Array]:
+        """Map ``(N, H, W, in_channels)`` to ``{"out": the last feature map}``, with ``"aux"``: the one before it."""
+        maps = self.feature_maps(x)
+        found = {"out": maps["layer4"]}
+        return found | {"aux": maps["layer3"]} if self.auxiliary else found
+
+
+def _lookup(name: str, config: BackboneConfig) -> Architecture:
+    if name not in ARCHITECTURES:
+        raise ArgumentError(
+            "ResNet", "architecture", name, f"is no ResNet{nearest(str(name), ARCHITECTURES)}",
+            f"pass one of {', '.join(ARCHITECTURES)}",
+        )  # fmt: skip
+    found = ARCHITECTURES[name]
+    if config.multi_grid is not None and len(config.multi_grid) != found.depths[-1]:
+        raise ArgumentError(
+            "ResNet", "multi_grid", config.multi_grid,
+            f"does not have one number for each of the {found.depths[-1]} blocks of the last stage of {name}",
+            f"pass {found.depths[-1]} numbers",
+        )  # fmt: skip
+    if found.block is BasicBlock and (config.output_stride, config.multi_grid) != (32, None):
+        argument = "multi_grid" if config.output_stride == 32 else "output_stride"
+        raise ArgumentError(
+            "ResNet", argument, getattr(config, argument),
+            f"needs dilated blocks, and those of {name} cannot be dilated",
+            "pass 32 and no multi_grid, or take resnet50 or a larger one",
+        )  # fmt: skip
+    return found
+
+
+def _stage(
+    architecture: Architecture, in_channels: int, channels: int, geometry: list[tuple[int, int]], rngs: nnx.Rngs
+) -> Sequential:
+    blocks: list[nnx.Module] = []
+    for stride, dilation in geometry:
+        if architecture.block is BasicBlock:
+            blocks.append(BasicBlock(in_channels, channels, stride=stride, kernel_init=fan_out, rngs=rngs))
+        else:
+            blocks.append(
+                Bottleneck(
+                    in_channels, channels, stride=stride, dilation=dilation, groups=architecture.groups,
+                    width_per_group=architecture.width_per_group, kernel_init=fan_out, rngs=rngs,
+                )
+            )  # fmt: skip
+        in_channels = channels * architecture.block.expansion
+    return Sequential(blocks)

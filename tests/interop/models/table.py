@@ -1,0 +1,72 @@
+"""docs/models.md from the registry and the tests: ``python -m tests.interop.models.table`` writes it anew."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+from flax import nnx
+
+from dilax import models
+from interop.rules import entries
+
+from .references import KINDS, SEGMENTATION
+
+PAGE = Path(__file__).parents[3] / "docs" / "models.md"
+
+HEAD = """# Models
+
+What `dilax.models.create(name, ...)` makes, and which PyTorch module it is compared with. The keys of the state_dict
+are that module's, so that `interop.load` and `dilax convert FILE --model NAME` need no table of names. Images and
+feature maps have channels last.
+
+- *keys*: names and shapes of all arrays, and stride, padding, dilation and groups of all convolutions are the
+  reference's.
+- *layers*: `interop.verify` on random weights and batch statistics: the outputs of every layer within a relative error
+  of 1e-12 in float64, and in float32 no further from the float64 result than twice PyTorch's own float32 result.
+- *way back*: `interop.state_dict` gives every number back, bit for bit, in PyTorch's order and dtypes.
+- *training*: outputs in training mode, batch statistics, and the gradients of all parameters and of the input, with
+  dropouts off. DeepLabV3 is not among them: it normalises the mean of each map over as many numbers as there are images
+  in the batch, which magnified a change of the input 40 times in PyTorch itself; of three images the two frameworks'
+  float64 results differed by 2.7e-12 there.
+
+`numbers` are those of parameters and statistics with the options' defaults. The models of torchvision that segment
+give `{"out": ..., "aux": ...}`, as the reference does. Their `output_stride` (8, 16, 32) has the meaning of
+`replace_stride_with_dilation`: the first block of a dilated stage keeps the dilation before it. ResNet-18 and 34 cannot
+be dilated, there as here. `multi_grid`, which torchvision has not, is compared with its ResNet-50 after changing the
+dilations of its last three blocks.
+
+The tests: `tests/interop/models` (they need torchvision) and `tests/interop/test_meshnet.py`.
+
+`python -m tests.interop.models.table` writes this page.
+
+| name | PyTorch | numbers | options | compared |
+| --- | --- | --- | --- | --- |
+"""
+
+#: Of models that are not torchvision's: the PyTorch module, and what is compared.
+OTHERS = {"meshnet": ("interop.reference.MeshNet", "keys, layers, way back")}
+
+#: The one whose training ``test_training_is_equal`` compares.
+TRAINED = "fcn_resnet50"
+
+
+def page() -> str:
+    """The whole page."""
+    return HEAD + "".join(_row(name) for name in models.list())
+
+
+def _row(name: str) -> str:
+    if name in OTHERS:
+        reference, compared = OTHERS[name]
+    else:
+        assert name in {kind[0] for kind in KINDS.values()}, f"{name} is compared with nothing"
+        reference = f"torchvision.models.{'segmentation.' if name in SEGMENTATION else ''}{name}"
+        compared = f"keys, layers, way back{', training' if name == TRAINED else ''}"
+    model = nnx.eval_shape(lambda: models.create(name))
+    numbers = sum(math.prod(shape) for entry in entries(model) for shape in entry.torch_shapes)
+    options = ", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(models.config_type(name)))
+    return f"| {name} | {reference} | {numbers:,} | {options} | {compared} |\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
