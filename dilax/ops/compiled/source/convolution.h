@@ -11,14 +11,39 @@
 
 namespace dilax {
 
+// The kernel of a convolution, or of its input's gradient, which sees it with its channels exchanged.
+class Kernel {
+ public:
+  Kernel(const Geometry& geometry, const float* data) : geometry_(geometry), data_(data) {}
+
+  // Some channels of one tap with the part's output channels side by side, zeros after the last.
+  void Pack(Index tap, Index group, const Part& part, Index channel, Index channels, float* to) const {
+    const Index width = part.vectors * kLanes, ours = geometry_.out_channels, theirs = geometry_.in_channels;
+    if (geometry_.axes[0].transposed) {  // (taps, out, groups * in)
+      const Index pitch = geometry_.groups * theirs;
+      const float* from = data_ + (tap * ours + part.first) * pitch + group * theirs + channel;
+      Transpose(from, pitch, part.lanes, channels, to, width);
+      for (Index one = 0; one < channels; ++one)
+        std::fill(to + one * width + part.lanes, to + (one + 1) * width, 0.0f);
+    } else {  // (taps, in, groups * out)
+      const Index pitch = geometry_.groups * ours;
+      const float* from = data_ + (tap * theirs + channel) * pitch + group * ours + part.first;
+      CopyRows(from, pitch, part.lanes, channels, to, width);
+    }
+  }
+
+ private:
+  const Geometry& geometry_;
+  const float* data_;
+};
+
 class Convolution {
  public:
   Convolution(const Geometry& geometry, const float* x, const float* kernel, float* y, Index threads)
       : geometry_(geometry),
         x_(x),
-        kernel_(kernel),
+        kernel_(geometry, kernel),
         y_(y),
-        turned_(geometry.axes[0].transposed),
         parts_(Parts(geometry.out_channels)),
         plan_(geometry, Band(threads)) {}
 
@@ -38,7 +63,9 @@ class Convolution {
     for (Index channel = 0; channel < channels; channel += depth) {
       for (Index tap = 0; tap < taps; tap += together) {
         sum.chunk = {tap, std::min(tap + together, taps), channel, std::min(depth, channels - channel)};
-        Pack(sum.chunk, group, part, packed.data());
+        for (Index one = tap; one < sum.chunk.tap_end; ++one)
+          kernel_.Pack(one, group, part, channel, sum.chunk.channels,
+                       packed.data() + (one - tap) * sum.chunk.channels * part.vectors * kLanes);
         plan_.Visit(band, sum);
         sum.fresh = false;
       }
@@ -91,29 +118,10 @@ class Convolution {
     return std::max<Index>(64, std::min(fair, fitting));
   }
 
-  // The chunk's part of the kernel with the part's output channels side by side, zeros after the last.
-  void Pack(const Chunk& chunk, Index group, const Part& part, float* to) const {
-    const Index width = part.vectors * kLanes, ours = geometry_.out_channels, theirs = geometry_.in_channels;
-    for (Index tap = chunk.tap; tap < chunk.tap_end; ++tap, to += chunk.channels * width) {
-      if (turned_) {  // the kernel is (taps, out, groups * in) as this computation sees it
-        const Index pitch = geometry_.groups * theirs;
-        const float* from = kernel_ + (tap * ours + part.first) * pitch + group * theirs + chunk.channel;
-        Transpose(from, pitch, part.lanes, chunk.channels, to, width);
-        for (Index channel = 0; channel < chunk.channels; ++channel)
-          std::fill(to + channel * width + part.lanes, to + (channel + 1) * width, 0.0f);
-      } else {  // (taps, in, groups * out)
-        const Index pitch = geometry_.groups * ours;
-        const float* from = kernel_ + (tap * theirs + chunk.channel) * pitch + group * ours + part.first;
-        CopyRows(from, pitch, part.lanes, chunk.channels, to, width);
-      }
-    }
-  }
-
   const Geometry& geometry_;
   const float* x_;
-  const float* kernel_;
+  Kernel kernel_;
   float* y_;
-  bool turned_;
   std::vector<Part> parts_;
   Plan plan_;
 };
