@@ -42,8 +42,8 @@ ffi::Error Convolve(ffi::ThreadPool pool, ffi::Span<const Index> numbers, bool t
   const float *from = x.typed_data(), *weights = kernel.typed_data();
   if (geometry.groups > 1 && geometry.in_channels == 1 && geometry.out_channels == 1) {
     run(Depthwise(geometry, from, weights, y->typed_data(), threads));
-  } else if (Winograd::Pays(geometry)) {
-    Winograd computation(geometry, from, weights, y->typed_data(), threads);
+  } else if (Winograd::Pays(geometry, threads)) {
+    const Winograd computation(geometry, from, weights, y->typed_data(), threads);
     ForEach(pool, computation.packings(), [&](Index packing) { computation.Pack(packing); });
     run(computation);
   } else {

@@ -1,10 +1,9 @@
-// A convolution, or its input's gradient, with two thirds of the multiplications where the last axis has three taps.
+// A convolution, or its input's gradient, with fewer multiplications, where the last axis has three taps.
 
 #ifndef DILAX_WINOGRAD_H_
 #define DILAX_WINOGRAD_H_
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 #include "blocks.h"
 #include "convolution.h"
@@ -14,44 +13,48 @@
 namespace dilax {
 
 // Winograd's F(2, 3) along the last axis. With dilation d the results at w and w + d come of four products instead of
-// six: x0 … x3, read d apart, become x0 - x2, x1 + x2, x2 - x1, x1 - x3; the taps g0, g1, g2 become g0,
-// (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2; of the products M0 … M3, each a sum over the input channels and the other
-// axes' taps, M0 + M1 + M2 is the result at w and M1 - M2 - M3 that at w + d.
+// six: of x0 … x3, which lie d apart, with the taps g0, g1, g2,
+//   M0 = (x0 - x2) g0, M1 = (x1 + x2) (g0 + g1 + g2) / 2, M2 = (x2 - x1) (g0 - g1 + g2) / 2, M3 = (x1 - x3) g2;
+// summed over input channels and the other axes' taps, M0 + M1 + M2 is the result at w and M1 - M2 - M3 at w + d.
 // Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4.1.
 class Winograd {
  public:
-  // Whether the multiplications saved are worth the additions.
-  static bool Pays(const Geometry& geometry) {
+  // Whether it is faster, as measured: the multiplications are at most 7/8 of those by taps that do not meet padding
+  // alone, long sums and several vectors of results pay for the additions, many places for the transformed kernel, and
+  // there are rows enough to keep all threads busy.
+  static bool Pays(const Geometry& geometry, Index threads) {
     const Axis& axis = geometry.axes[2];
     if (geometry.groups > 1 || axis.taps != 3 || axis.stride > 1) return false;
     Index met = 0;
     for (Index place = 0; place < axis.out; ++place) met += axis.Met(place).size();
-    return met * 5 >= 4 * Pairs(axis) * 6;
+    const Geometry pairs = InPairs(geometry);
+    return 7 * met >= 8 * 4 * Pairs(axis) && pairs.taps() * geometry.in_channels >= kLeastSum &&
+           pairs.places() >= kLeastPairs && pairs.places() / Pairs(axis) >= 4 * threads;
   }
 
   Winograd(const Geometry& geometry, const float* x, const float* kernel, float* y, Index threads)
-      : geometry_(geometry),
+      : axis_(geometry.axes[2]),
+        pairs_(InPairs(geometry)),
+        row_(Pairs(axis_)),
         x_(x),
         kernel_(geometry, kernel),
         y_(y),
-        pairs_(Pairs(geometry.axes[2])),
-        rows_(geometry),
         parts_(Parts(geometry.out_channels)),
-        plan_((rows_.axes[2] = {pairs_, pairs_, 1, 1, 0, 1, false}, rows_), Band(threads)),
-        packed_(4 * rows_.taps() * geometry.in_channels * (geometry.out_channels + kBlock)) {}
+        plan_(pairs_, std::max(row_, std::min(kBand, pairs_.places() / (8 * threads)))),
+        packed_(Offset({(geometry.out_channels + kLanes - 1) / kLanes * kLanes, 0, 0}, 0, 0)) {}
 
-  Index packings() const { return parts() * rows_.taps(); }
+  Index packings() const { return parts() * pairs_.taps(); }
 
-  // Transforms one line of the kernel for one part of the output channels; to be done before anything is computed.
-  void Pack(Index packing) {
+  // Transforms one line of the kernel for one part of the output channels. All are to be done before anything else.
+  void Pack(Index packing) const {
     const Part& part = parts_[packing % parts()];
-    const Index line = packing / parts(), size = geometry_.in_channels * part.vectors * kLanes;
+    const Index line = packing / parts(), channels = pairs_.in_channels, size = channels * part.vectors * kLanes;
     Packed middle(size);
-    float* to[4] = {Line(part, 0, line), Line(part, 1, line), Line(part, 2, line), Line(part, 3, line)};
+    float* to[4];
+    for (int product = 0; product < 4; ++product) to[product] = packed_.data() + Offset(part, product, line);
     float* taps[3] = {to[0], middle.data(), to[3]};
     for (Index tap = 0; tap < 3; ++tap)
-      kernel_.Pack(3 * line + (geometry_.axes[2].transposed ? 2 - tap : tap), 0, part, 0, geometry_.in_channels,
-                   taps[tap]);
+      kernel_.Pack(3 * line + (axis_.transposed ? 2 - tap : tap), 0, part, 0, channels, taps[tap]);
     for (Index one = 0; one < size; ++one) {
       const float outer = taps[0][one] + taps[2][one];
       to[1][one] = (outer + taps[1][one]) / 2;
@@ -62,26 +65,24 @@ class Winograd {
   Index tasks() const { return plan_.bands(); }
 
   // One band of the result.
-  void Compute(Index task) const {
-    Reads reads{pairs_, {}, -1, 0};
-    plan_.Visit(task, reads);
+  void Compute(Index band) const {
+    Reads reads{row_, {}, -1, 0};
+    plan_.Visit(band, reads);
     std::sort(reads.rows.begin(), reads.rows.end());
     reads.rows.erase(std::unique(reads.rows.begin(), reads.rows.end()), reads.rows.end());
-    const Index lines = rows_.taps(), channels = geometry_.in_channels;
-    const Index size = static_cast<Index>(reads.rows.size()) * pairs_ * channels;
-    Packed x(4 * size), products(4 * reads.places * kBlock);
+    const Index lines = pairs_.taps(), channels = pairs_.in_channels;
+    const Index size = static_cast<Index>(reads.rows.size()) * row_ * channels;
+    Packed x(4 * size), products(4 * reads.pairs * kBlock);
     Transform(reads.rows, x.data(), size);
-    const Index depth = std::min(channels, kDepth);
-    const Index together = std::min(lines, std::max<Index>(1, kDepth / channels));
+    const Index depth = std::min(channels, kChain), together = std::min((lines + 2) / 3, std::max<Index>(1, kChain / channels));
     for (const Part& part : parts_) {
       for (int product = 0; product < 4; ++product) {
-        Sum sum{*this, part, reads, x.data() + product * size, Line(part, product, 0),
-                products.data() + product * reads.places * kBlock, 0, 0, 0, 0, true, std::vector<Term>(together), 0};
-        for (sum.channel = 0; sum.channel < channels; sum.channel += depth) {
-          sum.channels = std::min(depth, channels - sum.channel);
-          for (sum.line = 0; sum.line < lines; sum.line += together) {
-            sum.line_end = std::min(sum.line + together, lines);
-            plan_.Visit(task, sum);
+        Sum sum{*this, part, reads, x.data() + product * size, packed_.data() + Offset(part, product, 0),
+                products.data() + product * reads.pairs * kBlock, {}, true, std::vector<Term>(together), 0};
+        for (Index channel = 0; channel < channels; channel += depth) {
+          for (Index line = 0; line < lines; line += together) {
+            sum.chunk = {line, std::min(line + together, lines), channel, std::min(depth, channels - channel)};
+            plan_.Visit(band, sum);
             sum.fresh = false;
           }
         }
@@ -91,20 +92,29 @@ class Winograd {
   }
 
  private:
+  // Measured: see Pays. Below, XLA's own convolution may round better, too.
+  static constexpr Index kLeastSum = 96, kLeastPairs = 128;
+  // Products that are summed one after the other: longer chains round worse than the direct way, shorter ones cost time.
+  static constexpr Index kChain = 128;
+
+  struct Chunk {
+    Index line, line_end, channel, channels;
+  };
+
   // The rows of x that a band reads, and the pairs of results that it gives.
   struct Reads {
-    Index pairs;
+    Index row;
     std::vector<Index> rows;
-    Index first, places;
+    Index first, pairs;
 
-    void Meet(Index, Index place) { rows.push_back(place / pairs); }
-    void Finish(Index place, Index count) {
+    void Meet(Index, Index place) { rows.push_back(place / row); }
+    void Finish(Index place, Index places) {
       if (first < 0) first = place;
-      places += count;
+      pairs += places;
     }
   };
 
-  // Adds to a product of a band the share of some lines of taps and some channels.
+  // Adds a chunk's share to one product of a band.
   struct Sum {
     const Winograd& whole;
     const Part& part;
@@ -112,124 +122,103 @@ class Winograd {
     const float* x;
     const float* kernel;
     float* to;
-    Index channel, channels, line, line_end;
+    Chunk chunk;
     bool fresh;
     std::vector<Term> terms;
     Index count;
 
-    void Meet(Index tap, Index place) {
-      if (tap < line || tap >= line_end) return;
-      const Index row = std::lower_bound(reads.rows.begin(), reads.rows.end(), place / whole.pairs_) - reads.rows.begin();
-      const Index all = whole.geometry_.in_channels;
-      terms[count++] = {x + (row * whole.pairs_ + place % whole.pairs_) * all + channel,
-                        kernel + (tap * all + channel) * part.vectors * kLanes};
+    void Meet(Index line, Index place) {
+      if (line < chunk.line || line >= chunk.line_end) return;
+      const auto row = std::lower_bound(reads.rows.begin(), reads.rows.end(), place / reads.row) - reads.rows.begin();
+      const Index channels = whole.pairs_.in_channels;
+      terms[count++] = {x + (row * reads.row + place % reads.row) * channels + chunk.channel,
+                        kernel + (line * channels + chunk.channel) * part.vectors * kLanes};
     }
 
     void Finish(Index place, Index places) {
       const Index width = part.vectors * kLanes;
-      const Steps steps{whole.geometry_.in_channels, 1, width, width};
-      if (count || fresh)
-        Blocks(terms.data(), count, places, channels, steps, to + (place - reads.first) * width, width, part.vectors,
-               fresh);
+      const Steps steps{whole.pairs_.in_channels, 1, width, width};
+      float* y = to + (place - reads.first) * width;
+      if (count || fresh) Blocks(terms.data(), count, places, chunk.channels, steps, y, width, part.vectors, fresh);
       count = 0;
     }
   };
 
-  // The last axis is cut into tiles of two dilations; of the last one there may be less.
+  // How many pairs d apart cover the last axis. Some pairs at its end lack the second place.
   static Index Pairs(const Axis& axis) {
-    return axis.out / (2 * axis.dilation) * axis.dilation + std::min(axis.out % (2 * axis.dilation), axis.dilation);
+    const Index tile = 2 * axis.dilation;
+    return axis.out / tile * axis.dilation + std::min(axis.out % tile, axis.dilation);
+  }
+
+  // The geometry of each of the four products.
+  static Geometry InPairs(Geometry geometry) {
+    const Index pairs = Pairs(geometry.axes[2]);
+    geometry.axes[2] = {pairs, pairs, 1, 1, 0, 1, false};
+    return geometry;
   }
 
   Index parts() const { return static_cast<Index>(parts_.size()); }
 
-  Index Band(Index threads) const {
-    const Index fair = rows_.places() / (8 * threads);
-    return std::max<Index>(64, std::min(fair, kBand));
-  }
-
-  const float* Line(const Part& part, int product, Index line) const {
-    return const_cast<Winograd*>(this)->Line(part, product, line);
-  }
-
-  float* Line(const Part& part, int product, Index line) {
-    const Index lines = rows_.taps(), width = part.vectors * kLanes;
-    return packed_.data() + geometry_.in_channels * (4 * lines * part.first + (product * lines + line) * width);
+  // Where a line of the transformed kernel begins.
+  Index Offset(const Part& part, int product, Index line) const {
+    return pairs_.in_channels * (4 * pairs_.taps() * part.first + (product * pairs_.taps() + line) * part.vectors * kLanes);
   }
 
   // to[product][row][pair][channel]
   void Transform(const std::vector<Index>& rows, float* to, Index size) const {
-    const Axis& axis = geometry_.axes[2];
-    const Index channels = geometry_.in_channels, tile = axis.dilation * channels;
-    const Index tiles = (pairs_ + axis.dilation - 1) / axis.dilation;
-    const Index before = axis.transposed ? 2 * axis.dilation - axis.before : axis.before;
-    const Index length = 2 * axis.dilation * (tiles + 1);
+    const Index channels = pairs_.in_channels, tile = axis_.dilation * channels, all = row_ * channels;
+    const Index tiles = (row_ + axis_.dilation - 1) / axis_.dilation, length = 2 * (tiles + 1) * axis_.dilation;
+    const Index before = axis_.transposed ? 2 * axis_.dilation - axis_.before : axis_.before;
     const Index first = std::min(length, std::max<Index>(0, before));
-    const Index last = std::max(first, std::min(length, axis.in + before));
+    const Index last = std::max(first, std::min(length, axis_.in + before));
     Packed padded(length * channels);
-    float* x = padded.data();
-    std::fill(x, x + first * channels, 0.0f);
-    std::fill(x + last * channels, x + length * channels, 0.0f);
+    std::fill_n(padded.data(), first * channels, 0.0f);
+    std::fill_n(padded.data() + last * channels, (length - last) * channels, 0.0f);
     for (const Index row : rows) {
-      if (first < last)
-        std::memcpy(x + first * channels, x_ + (row * axis.in + first - before) * channels,
-                    (last - first) * channels * sizeof(float));
-      for (Index start = 0; start < pairs_ * channels; start += tile, to += tile) {
-        const float* from = x + 2 * start;
-        const Index count = std::min(tile, pairs_ * channels - start);
-        if (count < tile) {
-          Tile(from, tile, count, to, size);
-          to += count - tile;
-        } else {
-          Tile(from, tile, tile, to, size);
-        }
+      std::copy_n(x_ + (row * axis_.in + first - before) * channels, (last - first) * channels,
+                  padded.data() + first * channels);
+      for (Index start = 0; start < all; start += tile) {
+        const Index count = std::min(tile, all - start);
+        const float* x = padded.data() + 2 * start;
+        Tile(x, x + tile, x + 2 * tile, x + 3 * tile, count, to, to + size, to + 2 * size, to + 3 * size);
+        to += count;
       }
     }
   }
 
-  static void Tile(const float* from, Index tile, Index count, float* to, Index size) {
-    auto at = [](const float* place) { return *reinterpret_cast<const Vector*>(place); };
-    Index one = 0;
-    for (; one + kLanes <= count; one += kLanes) {
-      const Vector x0 = at(from + one), x1 = at(from + tile + one), x2 = at(from + 2 * tile + one),
-                   x3 = at(from + 3 * tile + one);
-      *reinterpret_cast<Vector*>(to + one) = x0 - x2;
-      *reinterpret_cast<Vector*>(to + size + one) = x1 + x2;
-      *reinterpret_cast<Vector*>(to + 2 * size + one) = x2 - x1;
-      *reinterpret_cast<Vector*>(to + 3 * size + one) = x1 - x3;
-    }
-    for (; one < count; ++one) {
-      const float x0 = from[one], x1 = from[tile + one], x2 = from[2 * tile + one], x3 = from[3 * tile + one];
-      to[one] = x0 - x2;
-      to[size + one] = x1 + x2;
-      to[2 * size + one] = x2 - x1;
-      to[3 * size + one] = x1 - x3;
+  static void Tile(const float* x0, const float* x1, const float* x2, const float* x3, Index count, float* __restrict t0,
+                   float* __restrict t1, float* __restrict t2, float* __restrict t3) {
+    for (Index one = 0; one < count; ++one) {
+      t0[one] = x0[one] - x2[one];
+      t1[one] = x1[one] + x2[one];
+      t2[one] = x2[one] - x1[one];
+      t3[one] = x1[one] - x3[one];
     }
   }
 
+  // The products' sums are results.
   void Combine(const Reads& reads, const Part& part, const float* products) const {
-    const Axis& axis = geometry_.axes[2];
-    const Index width = part.vectors * kLanes, pitch = geometry_.out_channels, size = reads.places * kBlock;
-    for (Index place = reads.first; place < reads.first + reads.places; ++place, products += width) {
-      const Index pair = place % pairs_, at = pair / axis.dilation * 2 * axis.dilation + pair % axis.dilation;
-      float* y = y_ + (place / pairs_ * axis.out + at) * pitch + part.first;
-      const bool both = at + axis.dilation < axis.out;
-      for (Index lane = 0; lane < part.lanes; ++lane) {
-        const float m0 = products[lane], m1 = products[size + lane], m2 = products[2 * size + lane];
-        y[lane] = m0 + m1 + m2;
-        if (both) y[axis.dilation * pitch + lane] = m1 - m2 - products[3 * size + lane];
-      }
+    const Index pitch = pairs_.out_channels, size = reads.pairs * kBlock, rate = axis_.dilation;
+    for (Index pair = reads.first; pair < reads.first + reads.pairs; ++pair, products += part.vectors * kLanes) {
+      const Index at = pair % row_ / rate * 2 * rate + pair % row_ % rate;
+      const float *m0 = products, *m1 = m0 + size, *m2 = m1 + size, *m3 = m2 + size;
+      float* __restrict y = y_ + (pair / row_ * axis_.out + at) * pitch + part.first;
+      for (Index lane = 0; lane < part.lanes; ++lane) y[lane] = m0[lane] + m1[lane] + m2[lane];
+      if (at + rate >= axis_.out) continue;
+      y += rate * pitch;
+      for (Index lane = 0; lane < part.lanes; ++lane) y[lane] = m1[lane] - m2[lane] - m3[lane];
     }
   }
 
-  const Geometry& geometry_;
+  const Axis axis_;
+  const Geometry pairs_;
+  const Index row_;  // pairs
   const float* x_;
-  Kernel kernel_;
+  const Kernel kernel_;
   float* y_;
-  Index pairs_;
-  Geometry rows_;  // each product's: the last axis has pairs instead of places, and one tap
-  std::vector<Part> parts_;
-  Plan plan_;
-  Packed packed_;
+  const std::vector<Part> parts_;
+  const Plan plan_;
+  const Packed packed_;
 };
 
 }  // namespace dilax
