@@ -37,6 +37,38 @@ class Kernel {
   const float* data_;
 };
 
+// The share of some taps and some input channels in a convolution.
+struct Chunk {
+  Index tap, tap_end, channel, channels;
+};
+
+// Adds a chunk's share to a band of a result.
+template <typename Read>
+struct Sum {
+  const Read& read;  // where a place's channels begin
+  const Part& part;
+  Steps steps;
+  float* y;
+  Index y_pitch;
+  Chunk chunk;
+  const float* kernel;  // packed, from the chunk's first tap and channel on
+  Index kernel_tap;     // the step from tap to tap
+  bool fresh;
+  std::vector<Term> terms;
+  Index count;
+
+  void Meet(Index tap, Index place) {
+    if (tap < chunk.tap || tap >= chunk.tap_end) return;
+    terms[count++] = {read(place) + chunk.channel, kernel + (tap - chunk.tap) * kernel_tap};
+  }
+
+  void Finish(Index place, Index places) {
+    if (count || fresh)
+      Blocks(terms.data(), count, places, chunk.channels, steps, y + place * y_pitch, part.lanes, part.vectors, fresh);
+    count = 0;
+  }
+};
+
 class Convolution {
  public:
   Convolution(const Geometry& geometry, const float* x, const float* kernel, float* y, Index threads)
@@ -53,19 +85,24 @@ class Convolution {
   void Compute(Index task) const {
     const Part& part = parts_[task % parts()];
     const Index group = task / parts() % geometry_.groups, band = task / parts() / geometry_.groups;
-    const Index taps = geometry_.taps(), channels = geometry_.in_channels;
+    const Index taps = geometry_.taps(), channels = geometry_.in_channels, width = part.vectors * kLanes;
+    const Index in_pitch = geometry_.in_pitch(), out_pitch = geometry_.out_pitch();
     // As many whole taps at a time as fit, or a part of one tap's channels.
     const Index depth = std::min(channels, kDepth);
     const Index together = std::min(taps, std::max<Index>(1, kDepth / channels));
-    Packed packed(together * depth * part.vectors * kLanes);
-    Sum sum{*this, part, group, {}, packed.data(), true, std::vector<Term>(together), 0};
+    Packed packed(together * depth * width);
+    const auto read = [&](Index place) { return x_ + place * in_pitch + group * channels; };
+    const Axis& axis = geometry_.axes[2];
+    Sum<decltype(read)> sum{read, part, {axis.in_step() * in_pitch, 1, width, axis.out_step() * out_pitch},
+                            y_ + group * geometry_.out_channels + part.first, out_pitch, {}, packed.data(), 0, true,
+                            std::vector<Term>(together), 0};
     // The taps change faster, so that what they read of x is still in the second cache.
     for (Index channel = 0; channel < channels; channel += depth) {
       for (Index tap = 0; tap < taps; tap += together) {
         sum.chunk = {tap, std::min(tap + together, taps), channel, std::min(depth, channels - channel)};
+        sum.kernel_tap = sum.chunk.channels * width;
         for (Index one = tap; one < sum.chunk.tap_end; ++one)
-          kernel_.Pack(one, group, part, channel, sum.chunk.channels,
-                       packed.data() + (one - tap) * sum.chunk.channels * part.vectors * kLanes);
+          kernel_.Pack(one, group, part, channel, sum.chunk.channels, packed.data() + (one - tap) * sum.kernel_tap);
         plan_.Visit(band, sum);
         sum.fresh = false;
       }
@@ -73,42 +110,6 @@ class Convolution {
   }
 
  private:
-  struct Chunk {
-    Index tap, tap_end, channel, channels;
-  };
-
-  // Adds a chunk's share to a band of the result.
-  struct Sum {
-    const Convolution& whole;
-    const Part& part;
-    Index group;
-    Chunk chunk;
-    const float* packed;
-    bool fresh;
-    std::vector<Term> terms;
-    Index count;
-
-    void Meet(Index tap, Index place) {
-      if (tap < chunk.tap || tap >= chunk.tap_end) return;
-      const Geometry& geometry = whole.geometry_;
-      terms[count++] = {
-          whole.x_ + place * geometry.in_pitch() + group * geometry.in_channels + chunk.channel,
-          packed + (tap - chunk.tap) * chunk.channels * part.vectors * kLanes,
-      };
-    }
-
-    void Finish(Index place, Index places) {
-      const Geometry& geometry = whole.geometry_;
-      const Axis& axis = geometry.axes[2];
-      const Steps steps{axis.in_step() * geometry.in_pitch(), 1, part.vectors * kLanes,
-                        axis.out_step() * geometry.out_pitch()};
-      float* y = whole.y_ + place * geometry.out_pitch() + group * geometry.out_channels + part.first;
-      if (count || fresh)
-        Blocks(terms.data(), count, places, chunk.channels, steps, y, part.lanes, part.vectors, fresh);
-      count = 0;
-    }
-  };
-
   Index parts() const { return static_cast<Index>(parts_.size()); }
 
   // As many places as the cache holds, but enough bands to keep all threads busy to the end.

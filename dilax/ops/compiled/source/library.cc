@@ -3,7 +3,7 @@
 // A convolution and its input's gradient are one computation here: each place of the result meets some taps, each at one
 // place of the array that is read. Only what is met is computed, so padding costs nothing, and neither do the zeros that
 // a stride puts between samples. A block of places along the last axis times a block of output channels is kept in
-// registers while all taps and input channels are summed.
+// registers while all taps and input channels are summed. Three taps along the last axis take fewer multiplications.
 
 #include <algorithm>
 

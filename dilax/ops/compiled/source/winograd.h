@@ -15,7 +15,7 @@ namespace dilax {
 // Winograd's F(2, 3) along the last axis. With dilation d the results at w and w + d come of four products instead of
 // six: of x0 … x3, which lie d apart, with the taps g0, g1, g2,
 //   M0 = (x0 - x2) g0, M1 = (x1 + x2) (g0 + g1 + g2) / 2, M2 = (x2 - x1) (g0 - g1 + g2) / 2, M3 = (x1 - x3) g2;
-// summed over input channels and the other axes' taps ("lines"), M0 + M1 + M2 is the result at w, M1 - M2 - M3 at w + d.
+// summed over input channels and the other axes' taps (lines), M0 + M1 + M2 is the result at w, M1 - M2 - M3 at w + d.
 // Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2016, section 4.1.
 class Winograd {
  public:
@@ -79,13 +79,25 @@ class Winograd {
     const Index depth = std::min(channels, kChain);
     const Index together = std::min((lines + 2) / 3, std::max<Index>(1, kChain / channels));
     for (const Part& part : parts_) {
+      const Index width = part.vectors * kLanes;
+      const Part whole{part.first, width, part.vectors};
       for (int product = 0; product < 4; ++product) {
-        const float *from = x.data() + product * x_size, *kernel = Transformed(part, product, 0);
-        float* to = products.data() + product * reads.pairs * kBlock;
-        for (Index channel = 0; channel < channels; channel += depth)
-          for (Index line = 0; line < lines; line += together)
-            plan_.Visit(band, Sum{reads, channels, line, line + together, channel, std::min(depth, channels - channel),
-                                  part.vectors, from, kernel, to, channel + line == 0, std::vector<Term>(together), 0});
+        const auto read = [&](Index place) {
+          const auto row = std::lower_bound(reads.rows.begin(), reads.rows.end(), place / row_) - reads.rows.begin();
+          return x.data() + product * x_size + (row * row_ + place % row_) * channels;
+        };
+        float* to = products.data() + product * reads.pairs * kBlock - reads.first * width;
+        const Steps steps{channels, 1, width, width};
+        Sum<decltype(read)> sum{read, whole, steps, to, width, {}, nullptr, channels * width, true,
+                                std::vector<Term>(together), 0};
+        for (Index channel = 0; channel < channels; channel += depth) {
+          for (Index line = 0; line < lines; line += together) {
+            sum.chunk = {line, line + together, channel, std::min(depth, channels - channel)};
+            sum.kernel = Transformed(part, product, line) + channel * width;
+            plan_.Visit(band, sum);
+            sum.fresh = false;
+          }
+        }
       }
       Combine(reads, part, products.data());
     }
@@ -105,34 +117,6 @@ class Winograd {
     void Finish(Index place, Index count) {
       if (first < 0) first = place;
       pairs += count;
-    }
-  };
-
-  // Adds to one product of a band the share of some lines and channels.
-  struct Sum {
-    const Reads& reads;
-    Index all, first, last, channel, channels;
-    int vectors;
-    const float* x;
-    const float* kernel;
-    float* to;
-    bool fresh;
-    std::vector<Term> terms;
-    Index count;
-
-    void Meet(Index line, Index place) {
-      if (line < first || line >= last) return;
-      const auto row = std::lower_bound(reads.rows.begin(), reads.rows.end(), place / reads.row) - reads.rows.begin();
-      terms[count++] = {x + (row * reads.row + place % reads.row) * all + channel,
-                        kernel + (line * all + channel) * vectors * kLanes};
-    }
-
-    void Finish(Index place, Index places) {
-      const Index width = vectors * kLanes;
-      float* y = to + (place - reads.first) * width;
-      if (count || fresh)
-        Blocks(terms.data(), count, places, channels, {all, 1, width, width}, y, width, vectors, fresh);
-      count = 0;
     }
   };
 
