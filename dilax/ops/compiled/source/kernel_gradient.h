@@ -59,6 +59,7 @@ class KernelGradient {
                 group * geometry_.out_channels + out_first;
     const Index pitch = (out_count + kLanes - 1) / kLanes * kLanes;
     Packed sums(axes[2].taps * in_count * pitch);
+    std::fill_n(sums.data(), axes[2].taps * in_count * pitch, 0.0f);
     Index pieces = 0;
     Clear(to, in_count, out_count);
     for (std::size_t row = 0; row < rows.size(); row += together) {

@@ -5,21 +5,21 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
+#include <memory>
 #include "vectors.h"
 
 namespace dilax {
 
-// Floats that begin with a cache line.
+// Floats that begin with a cache line, of any value.
 class Packed {
  public:
-  explicit Packed(Index count) : floats_(count + 16) {}
-  float* data() {
-    return reinterpret_cast<float*>((reinterpret_cast<std::uintptr_t>(floats_.data()) + 63) / 64 * 64);
+  explicit Packed(Index count) : floats_(new float[count + 16]) {}
+  float* data() const {
+    return reinterpret_cast<float*>((reinterpret_cast<std::uintptr_t>(floats_.get()) + 63) / 64 * 64);
   }
 
  private:
-  std::vector<float> floats_;
+  std::unique_ptr<float[]> floats_;
 };
 
 // to[row] = from[row] of some lanes, and zeros up to the width.
