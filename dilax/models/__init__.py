@@ -1,5 +1,15 @@
 """Architectures under PyTorch's attribute names, and the registry that builds them by name."""
 
+from .context import DilatedVGG as DilatedVGG
+from .context import DilatedVGGConfig as DilatedVGGConfig
+from .csrnet import CSRNet as CSRNet
+from .csrnet import CSRNetConfig as CSRNetConfig
+from .drn import DRN as DRN
+from .drn import DRNConfig as DRNConfig
+from .drn import DRNSeg as DRNSeg
+from .drn import DRNSegConfig as DRNSegConfig
+from .fcn_vgg import FCNVGG as FCNVGG
+from .fcn_vgg import FCNVGGConfig as FCNVGGConfig
 from .meshnet import MeshNet as MeshNet
 from .meshnet import MeshNetConfig as MeshNetConfig
 from .registry import config_type as config_type

@@ -7,10 +7,17 @@ from typing import Any
 from flax import nnx
 
 from ..errors import ArgumentError, nearest
+from . import drn, fcn_vgg
+from .context import DilatedVGG, DilatedVGGConfig
+from .csrnet import CSRNet, CSRNetConfig
 from .meshnet import MeshNet, MeshNetConfig
 
 _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
     "meshnet": (MeshNetConfig, MeshNet),
+    "csrnet": (CSRNetConfig, CSRNet),
+    "dilated_vgg": (DilatedVGGConfig, DilatedVGG),
+    **drn.MODELS,
+    **fcn_vgg.MODELS,
 }
 
 

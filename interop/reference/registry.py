@@ -1,14 +1,16 @@
 """The PyTorch reference of a model, by the name and options that dilax has for it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from dilax.models import config_type
 
+from . import drn, vgg
 from .meshnet import MeshNet
 
-_REFERENCES = {"meshnet": MeshNet}
+_REFERENCES: dict[str, Callable[..., torch.nn.Module]] = {"meshnet": MeshNet, **drn.REFERENCES, **vgg.REFERENCES}
 
 
 def create(name: str, **options: Any) -> torch.nn.Module:
