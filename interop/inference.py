@@ -8,6 +8,8 @@ from typing import Any
 
 from dilax.errors import ArgumentError, DilaxError
 
+from .inference_classic import READERS, Read
+
 
 @dataclass(frozen=True)
 class InferredOptions:
@@ -67,7 +69,14 @@ def _meshnet(state_dict: Mapping[str, Any]) -> InferredOptions:
     return InferredOptions(options, assumed)
 
 
-_INFER: dict[str, Callable[[Mapping[str, Any]], InferredOptions]] = {"meshnet": _meshnet}
+def _reads(read: Callable[[Mapping[str, Any]], Read]) -> Callable[[Mapping[str, Any]], InferredOptions]:
+    return lambda state_dict: InferredOptions(*read(state_dict))
+
+
+_INFER: dict[str, Callable[[Mapping[str, Any]], InferredOptions]] = {
+    "meshnet": _meshnet,
+    **{name: _reads(read) for name, read in READERS.items()},
+}
 
 #: Names that :func:`infer_options` knows.
 MODELS = tuple(_INFER)

@@ -67,6 +67,9 @@ class DilatedVGG(nnx.Module):
         rngs: Where initial values and dropout masks come from; the context module begins as the identity. The published
             training begins with the convolutions of a VGG trained on ImageNet.
 
+    Attributes:
+        example_size: Height and width of a small input.
+
     Differs from Caffe: poolings leave out a last row or column that is odd, as PyTorch's; in windows of the published
     sizes, multiples of 8 after 4, there is none.
 

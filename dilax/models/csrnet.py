@@ -42,6 +42,9 @@ class CSRNet(nnx.Module):
         rngs: Where initial values come from: normal with deviation 0.01, biases 0, as published; the published training
             begins with the front end of a VGG trained on ImageNet.
 
+    Attributes:
+        example_size: Height and width of a small input.
+
     Source: Li et al., "CSRNet: Dilated Convolutional Neural Networks for Understanding the Highly Congested Scenes",
     2018, network B.
     """

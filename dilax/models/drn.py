@@ -219,6 +219,9 @@ class DRN(nnx.Module):
         variant: Its name, e.g. ``"drn_d_22"``.
         rngs: Where initial values come from; the distributions are the published code's.
 
+    Attributes:
+        example_size: Height and width of a small input.
+
     Source: Yu, Koltun and Funkhouser, "Dilated Residual Networks", 2017.
     """
 
@@ -267,6 +270,9 @@ class DRNSeg(nnx.Module):
     Args:
         config: What it looks like.
         rngs: Where initial values come from; the distributions are the published code's.
+
+    Attributes:
+        example_size: Height and width of a small input.
 
     Source: Yu, Koltun and Funkhouser, "Dilated Residual Networks", 2017, section 5.
     """

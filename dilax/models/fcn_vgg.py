@@ -52,6 +52,9 @@ class FCNVGG(nnx.Module):
         rngs: Where initial values and dropout masks come from. Transposed convolutions begin as bilinear interpolation;
             the published training begins with the convolutions of a VGG trained on ImageNet.
 
+    Attributes:
+        example_size: Height and width of a small input.
+
     Source: Long, Shelhamer and Darrell, "Fully Convolutional Networks for Semantic Segmentation", 2015.
     """
 
