@@ -70,8 +70,8 @@ class DilatedVGG(nnx.Module):
     Attributes:
         example_size: Height and width of a small input.
 
-    Differs from Caffe: poolings leave out a last row or column that is odd, as PyTorch's; in windows of the published
-    sizes, multiples of 8 after 4, there is none.
+    Differs from Caffe: poolings leave out an odd last row or column, as PyTorch's; in inputs of 372 + 8n pixels, the
+    published ones among them, there is none.
 
     Source: Yu and Koltun, "Multi-Scale Context Aggregation by Dilated Convolutions", 2016.
     """

@@ -84,7 +84,7 @@ CASES = {
     ),
     "convert to an unknown model": (
         ["convert", "good.pth", "--model", "mesnet"],
-        "config_type: name='mesnet' is no model (did you mean 'meshnet'?); pass one of meshnet.",
+        f"config_type: name='mesnet' is no model (did you mean 'meshnet'?); pass one of {', '.join(models.list())}.",
     ),
     "convert with an unknown option": (
         ["convert", "good.pth", *_MESHNET, "--options", "activaton=elu"],
