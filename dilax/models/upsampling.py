@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from ..nn import ConvTranspose
@@ -12,14 +13,14 @@ from ..nn import ConvTranspose
 def bilinear_kernel(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
     """Initial kernel of a transposed convolution: each channel is interpolated by itself; ``key`` is not used."""
     *kernel_size, c_in, c_out = shape
-    kernel = jnp.ones((), dtype)
+    # NumPy, because each operation of JAX outside jit is compiled by itself.
+    kernel = np.ones(())
     for taps in kernel_size:
         reach = (taps + 1) // 2
-        places = jnp.arange(taps, dtype=dtype)
-        kernel = kernel[..., None] * (1 - jnp.abs(places - (2 * reach - 1 - taps % 2) / 2) / reach)
+        kernel = kernel[..., None] * (1 - abs(np.arange(taps) - (2 * reach - 1 - taps % 2) / 2) / reach)
     # Of one group the channels meet themselves; with a group for each channel there is one input only.
-    same = jnp.arange(c_in)[:, None] == jnp.arange(c_out) % c_in
-    return kernel[..., None, None] * same.astype(dtype)
+    same = np.arange(c_in)[:, None] == np.arange(c_out) % c_in
+    return jnp.asarray(kernel[..., None, None] * same, dtype)
 
 
 def fixed_upsampling(channels: int, *, rngs: nnx.Rngs) -> ConvTranspose:

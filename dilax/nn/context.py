@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from ..errors import ArgumentError
@@ -96,13 +97,15 @@ def identity_kernel(maps: int) -> nnx.Initializer:
 
     def init(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         *kernel_size, c_in, c_out = shape
-        same = jnp.arange(c_in)[:, None] * maps // c_in == jnp.arange(c_out) * maps // c_out
+        # NumPy, because each operation of JAX outside jit is compiled by itself.
+        share = np.zeros(shape, bool)
+        share[tuple(taps // 2 for taps in kernel_size)] = (
+            np.arange(c_in)[:, None] * maps // c_in == np.arange(c_out) * maps // c_out
+        )
+        if c_in == c_out == maps:
+            return jnp.asarray(share, dtype)
         # The c_out / maps channels of a map hold equal shares of it, and those of the next layer sum them up.
         weight = maps / c_out
-        centre = tuple(taps // 2 for taps in kernel_size)
-        share = jnp.zeros(shape, bool).at[centre].set(same)
-        if c_in == c_out == maps:
-            return share.astype(dtype)
         return jnp.where(share, weight, _NOISE * weight * jax.random.normal(key, shape, dtype))
 
     return init

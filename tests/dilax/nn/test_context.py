@@ -23,7 +23,8 @@ def test_basic_form_is_the_identity_on_what_is_not_negative():
 
 
 def test_large_form_is_nearly_the_identity():
-    y = jax.jit(ContextModule(3, levels=4, large=True, rngs=nnx.Rngs(0)).__call__)(X)
+    rngs = nnx.Rngs(jax.random.key(0, impl="unsafe_rbg"))  # the generator that compiles fastest
+    y = jax.jit(ContextModule(3, levels=4, large=True, rngs=rngs).__call__)(X)
     error = abs(np.asarray(y) - np.maximum(X, 0)).max()
     assert 1e-4 < error < 0.5 * X.max()
 
@@ -33,7 +34,8 @@ def test_large_kernels_follow_the_formula_of_the_paper():
     shapes = [kernel.kernel.shape[2:] for kernel in kernels(module).values()]
     assert shapes == [(3, 6), (6, 6), (6, 12), (12, 24), (24, 48), (48, 96), (96, 96), (96, 3)]
 
-    kernel = np.asarray(ContextModule(3, levels=4, large=True, rngs=nnx.Rngs(0)).ctx_final.kernel[...])[0, 0]
+    rngs = nnx.Rngs(jax.random.key(0, impl="unsafe_rbg"))
+    kernel = np.asarray(ContextModule(3, levels=4, large=True, rngs=rngs).ctx_final.kernel[...])[0, 0]
     for a in range(6):
         for b in range(3):
             share = 3 / 3 if a * 3 // 6 == b * 3 // 3 else 0
