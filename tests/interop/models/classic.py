@@ -26,14 +26,18 @@ def abstract(name, **options):
     return nnx.eval_shape(lambda: models.create(name, **options))
 
 
+def randomised(twin):
+    """Random numbers everywhere, of such sizes that signals live through twenty layers without normalisation."""
+    torch.manual_seed(0)
+    for layer in randomise(twin).modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight)
+    return twin
+
+
 def pair(name, **options):
     """The twin, and a model filled from it; both in training mode."""
-    torch.manual_seed(0)
-    twin = randomise(reference.create(name, **options))
-    for layer in twin.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            # With PyTorch's initial values, signals die away over twenty layers without normalisation.
-            torch.nn.init.kaiming_normal_(layer.weight)
+    twin = randomised(reference.create(name, **options))
     model = abstract(name, **options)
     interop.load(model, twin.state_dict())
     return twin, model
