@@ -194,8 +194,9 @@ class _Trunk:
         for place in range(count):
             rate = first_dilation if place == 0 and first_dilation is not None else dilation
             step = stride if place == 0 else 1
-            blocks.append(block(self.channels, planes, stride=step, dilation=rate, rngs=self.rngs))
-            self.channels = planes * (4 if isinstance(blocks[-1], _Bottleneck) else 1)
+            made = block(self.channels, planes, stride=step, dilation=rate, rngs=self.rngs)
+            self.channels = planes * made.expansion
+            blocks.append(made)
         return blocks
 
     def _convolutions(self, channels: int, count: int, stride: int, dilation: int) -> list[nnx.Module]:
@@ -230,12 +231,9 @@ class DRN(nnx.Module):
         form = VARIANTS[variant][0]
         if form == "A" and config.out_map:
             raise ArgumentError(
-                "DRN",
-                "out_map",
-                True,
-                f"is no option of {variant}, whose fc takes a vector",
+                "DRN", "out_map", True, f"is no option of {variant}, whose fc takes a vector",
                 "take a DRN of form C or D",
-            )
+            )  # fmt: skip
         self.flat = form == "A"
         self.example_size = (8 * config.pool_size, 8 * config.pool_size)
         trunk = _Trunk(variant, config.in_channels, config.channels, rngs)

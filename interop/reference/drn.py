@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +33,8 @@ class _Block(nn.Module):
     def __init__(self, before: int, after: int, rate: int, stride: int, deep: bool, shortcut: bool = True) -> None:
         super().__init__()
         inner = after // 4 if deep else after
-        sizes = [(before, inner, 1), (inner, inner, 3), (inner, after, 1)] if deep else [(before, inner, 3)]
-        sizes += [] if deep else [(inner, after, 3)]
+        two = [(before, inner, 3), (inner, after, 3)]
+        sizes = [(before, inner, 1), (inner, inner, 3), (inner, after, 1)] if deep else two
         strided = 2 if deep else 1
         for place, (c_in, c_out, taps) in enumerate(sizes, 1):
             step = stride if place == strided else 1
@@ -59,10 +58,19 @@ class _Block(nn.Module):
         return self.relu(y + aside if self.shortcut else y)
 
 
-def _stage(before: int, after: int, count: int, rate: int, stride: int, **options: Any) -> nn.Sequential:
-    first = options.pop("first_rate", rate)
-    blocks = [_Block(before, after, first, stride, **options)]
-    blocks += [_Block(after, after, rate, 1, **options) for _ in range(count - 1)]
+def _stage(
+    before: int,
+    after: int,
+    count: int,
+    rate: int,
+    stride: int,
+    *,
+    deep: bool,
+    first_rate: int | None = None,
+    shortcut: bool = True,
+) -> nn.Sequential:
+    blocks = [_Block(before, after, rate if first_rate is None else first_rate, stride, deep, shortcut)]
+    blocks += [_Block(after, after, rate, 1, deep, shortcut) for _ in range(count - 1)]
     return nn.Sequential(*blocks)
 
 
