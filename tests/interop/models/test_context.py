@@ -8,17 +8,16 @@ from flax import nnx
 
 import interop
 from dilax.nn import ContextModule
-from interop import reference
 
-from .classic import assert_same_arrays, float64_error, image, randomised
+from .classic import assert_same_arrays, float64_error, image, twin_of
 
 
 def pair(*, large):
     options = {"channels": 1, "hidden_channels": 1, "num_classes": 3, "context": "large" if large else "basic"}
-    layers = reference.create("dilated_vgg", **options).named_children()
+    layers = twin_of("dilated_vgg", **options).named_children()
     twin = torch.nn.Sequential(collections.OrderedDict((name, one) for name, one in layers if name.startswith("ctx_")))
     model = nnx.eval_shape(lambda: ContextModule(3, large=large, rngs=nnx.Rngs(0)))
-    interop.load(model, randomised(twin).state_dict())
+    interop.load(model, twin.state_dict())
     return twin, model
 
 

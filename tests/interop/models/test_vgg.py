@@ -12,11 +12,13 @@ from interop import reference
 from .classic import abstract, assert_same_arrays, assert_varied, float64_error, image, keys, pair
 
 NARROW = {"channels": 2, "hidden_channels": 6, "num_classes": 4}
+# In fewer channels, the rectifiers of the context module leave nothing of the input.
+DEEP = {"channels": 1, "hidden_channels": 6, "num_classes": 12}
 DILATED = [{}, {"context": "none"}, {"context": "large", "levels": 7}, {"levels": 10, "upsample": True}]
 CASES = [
     ("csrnet", {"channels": 3, "num_classes": 2}, (27, 43)),
     *((name, NARROW, (19, 27)) for name in ("fcn32s", "fcn16s", "fcn8s")),
-    *(("dilated_vgg", NARROW | {"channels": 1} | options, (399, 389)) for options in DILATED),
+    *(("dilated_vgg", DEEP | options, (399, 389)) for options in DILATED),
 ]
 QUICK = ("csrnet", "fcn8s")
 
@@ -71,7 +73,7 @@ def test_every_layer_is_equal(name, options, size):
     [
         ("csrnet", {"channels": 2, "num_classes": 2}, (19, 27)),
         ("fcn8s", NARROW | {"dropout": 0.0}, (19, 27)),
-        ("dilated_vgg", NARROW | {"channels": 1, "dropout": 0.0, "upsample": True}, (399, 389)),
+        ("dilated_vgg", DEEP | {"dropout": 0.0, "upsample": True}, (399, 389)),
     ],
 )
 def test_training_is_equal(name, options, size):
