@@ -101,7 +101,7 @@ def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any, *,
         )
         return None
     with working("verifying", out=out) as show:
-        report = interop.verify(twin, flax_model, small_input(name, options), progress=show)
+        report = interop.verify(twin, flax_model, small_input(flax_model), progress=show)
     report.raise_if_different()
     out.print(f"verified: {report.summary} equal PyTorch's, float64 error at most {report.worst:.1e}")
     return report.to_dict()

@@ -18,9 +18,8 @@ def torch_twin(name: str, options: dict[str, Any], arrays: Any) -> Any:
     return module
 
 
-def small_input(name: str, options: dict[str, Any]) -> Any:
-    """A small volume or image of random numbers, channels last, for a model of this name."""
+def small_input(model: Any) -> Any:
+    """A small input of random numbers for one of dilax's models, channels last."""
     import numpy as np
 
-    shape = (20, 21, 22) if name in VOLUMES else (65, 73)
-    return np.random.default_rng(0).random((1, *shape, options["in_channels"]))
+    return np.random.default_rng(0).random((1, *model.example_size, model.config.in_channels))

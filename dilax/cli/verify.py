@@ -113,7 +113,7 @@ def _named(file: Path, name: str, texts: tuple[str, ...]) -> tuple[Any, Any, Any
     chosen = {**inferred.assumed, **inferred.options, **given}
     flax_model: Any = models.create(name, **chosen)
     interop.load(flax_model, arrays)
-    return torch_twin(name, chosen, arrays), flax_model, small_input(name, chosen)
+    return torch_twin(name, chosen, arrays), flax_model, small_input(flax_model)
 
 
 def _made(file: Path | None, torch: str, flax: str) -> tuple[Any, Any]:

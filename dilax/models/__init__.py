@@ -1,9 +1,19 @@
 """Architectures under PyTorch's attribute names, and the registry that builds them by name."""
 
+from .context import DilatedVGG as DilatedVGG
+from .context import DilatedVGGConfig as DilatedVGGConfig
+from .csrnet import CSRNet as CSRNet
+from .csrnet import CSRNetConfig as CSRNetConfig
 from .deeplabv3 import DeepLabV3 as DeepLabV3
 from .deeplabv3 import DeepLabV3Config as DeepLabV3Config
+from .drn import DRN as DRN
+from .drn import DRNConfig as DRNConfig
+from .drn import DRNSeg as DRNSeg
+from .drn import DRNSegConfig as DRNSegConfig
 from .fcn import FCN as FCN
 from .fcn import FCNConfig as FCNConfig
+from .fcn_vgg import FCNVGG as FCNVGG
+from .fcn_vgg import FCNVGGConfig as FCNVGGConfig
 from .meshnet import MeshNet as MeshNet
 from .meshnet import MeshNetConfig as MeshNetConfig
 from .registry import config_type as config_type

@@ -66,11 +66,13 @@ class MeshNet(nnx.Module):
 
     Attributes:
         radius: Voxels to each side that one voxel of the output can see.
+        example_size: Shape in space of a small input.
 
     Source: Fedorov et al., "End-to-end learning of brain tissue segmentation from imperfect labeling", 2017.
     """
 
     radius = RADIUS
+    example_size = (20, 21, 22)
 
     def __init__(self, config: MeshNetConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config

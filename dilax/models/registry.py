@@ -8,6 +8,9 @@ from typing import Any
 from flax import nnx
 
 from ..errors import ArgumentError, nearest
+from . import drn, fcn_vgg
+from .context import DilatedVGG, DilatedVGGConfig
+from .csrnet import CSRNet, CSRNetConfig
 from .deeplabv3 import DeepLabV3, DeepLabV3Config
 from .fcn import FCN, FCNConfig
 from .meshnet import MeshNet, MeshNetConfig
@@ -27,6 +30,10 @@ _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
     "resnext50_32x4d": (ResNetConfig, partial(ResNet, "resnext50_32x4d")),
     "resnext101_32x8d": (ResNetConfig, partial(ResNet, "resnext101_32x8d")),
     "wide_resnet50_2": (ResNetConfig, partial(ResNet, "wide_resnet50_2")),
+    "csrnet": (CSRNetConfig, CSRNet),
+    "dilated_vgg": (DilatedVGGConfig, DilatedVGG),
+    **drn.MODELS,
+    **fcn_vgg.MODELS,
 }
 
 

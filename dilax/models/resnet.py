@@ -131,10 +131,13 @@ class ResNetStages(nnx.Module):
 
     Attributes:
         channels: Channels of the four feature maps.
+        example_size: Height and width of a small input.
 
     Raises:
         ArgumentError: There is no such architecture, or it has no block that can be dilated as asked.
     """
+
+    example_size = (65, 73)
 
     def __init__(self, architecture: str, config: BackboneConfig, *, rngs: nnx.Rngs) -> None:
         found = _lookup(architecture, config)

@@ -39,7 +39,12 @@ class SegmentationModel(nnx.Module):
         backbone: Gives ``"out"``, and ``"aux"`` if there is a second head.
         classifier: The head.
         aux_classifier: The second head, or None.
+
+    Attributes:
+        example_size: Height and width of a small input.
     """
+
+    example_size = (65, 73)
 
     def __init__(self, backbone: Any, classifier: Any, aux_classifier: Any) -> None:
         self.backbone = backbone

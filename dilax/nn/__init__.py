@@ -17,6 +17,7 @@ from .activation import Tanhshrink as Tanhshrink
 from .aspp import Aspp as Aspp
 from .attention import MultiheadAttention as MultiheadAttention
 from .containers import Sequential as Sequential
+from .context import ContextModule as ContextModule
 from .convolution import Conv as Conv
 from .convolution import ConvTranspose as ConvTranspose
 from .distance import CosineSimilarity as CosineSimilarity

@@ -8,7 +8,7 @@ from typing import Any
 
 from dilax.errors import ArgumentError, DilaxError
 
-from . import resnet
+from . import classic, resnet
 from .inferred import InferredOptions as InferredOptions
 
 
@@ -60,6 +60,7 @@ def _meshnet(state_dict: Mapping[str, Any]) -> InferredOptions:
 _INFER: dict[str, Callable[[Mapping[str, Any]], InferredOptions]] = {
     "meshnet": _meshnet,
     **{name: partial(resnet.infer, name) for name in resnet.NAMES},
+    **classic.READERS,
 }
 
 #: Names that :func:`infer_options` knows.

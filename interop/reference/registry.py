@@ -7,10 +7,15 @@ import torch
 
 from dilax.models import config_type
 
-from . import torchvision_models
+from . import drn, torchvision_models, vgg
 from .meshnet import MeshNet
 
-_REFERENCES: dict[str, Callable[..., torch.nn.Module]] = {"meshnet": MeshNet, **torchvision_models.REFERENCES}
+_REFERENCES: dict[str, Callable[..., torch.nn.Module]] = {
+    "meshnet": MeshNet,
+    **drn.REFERENCES,
+    **vgg.REFERENCES,
+    **torchvision_models.REFERENCES,
+}
 
 
 def create(name: str, **options: Any) -> torch.nn.Module:
