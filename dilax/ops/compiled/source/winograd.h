@@ -25,7 +25,7 @@ class Winograd {
   static bool Pays(const Geometry& geometry, Index threads) {
     const Axis& axis = geometry.axes[2];
     const Geometry pairs = InPairs(geometry);
-    if (geometry.groups > 1 || axis.taps != 3 || axis.stride > 1 || pairs.taps() * pairs.in_channels < 96 ||
+    if (geometry.groups > 1 || axis.taps != 3 || axis.stride > 1 || pairs.taps() * pairs.in_channels < 160 ||
         pairs.places() < 128 || pairs.places() < 4 * threads * pairs.axes[2].out)
       return false;
     Index met = 0;
