@@ -46,7 +46,7 @@ def is_winograd(problem, c_in, c_out):
         (same((33, 33), 2), 48, False),  # sums of 144 products
         (same((33, 33), 6), 64, True),
         (same((33, 33), 12), 64, False),  # most taps meet padding
-        (same((12, 14), 1), 64, False),  # 84 pairs
+        (same((17, 30), 1), 64, False),  # 255 pairs
         (same((33, 33), 2, stride=2), 64, False),
         (same((33, 33), 2, taps=2), 64, False),
         (same((9, 10, 12), 1), 18, True),
@@ -65,7 +65,7 @@ def eligible(draw):
         [*draw(st.tuples(*[st.integers(1, most)] * (axes - 1))), last] for most, last in ((3, 3), (2, 1), (5, rate))
     )
     pads = [(draw(st.integers(-2, 2 * rate)), draw(st.integers(-2, 2 * rate))) for _ in range(axes)]
-    outs = [draw(st.integers(6, 12)) for _ in range(axes - 1)] + [draw(st.integers(4 * rate, 8 * rate))]
+    outs = [draw(st.integers(8, 40 if axes == 2 else 10)) for _ in range(axes - 1)] + [draw(st.integers(4 * rate, 8 * rate))]
     size = [
         max(1, out * step + dilation * (count - 1) - sum(pair))
         for out, step, dilation, count, pair in zip(outs, strides, rates, taps, pads, strict=True)

@@ -26,7 +26,7 @@ class Winograd {
     const Axis& axis = geometry.axes[2];
     const Geometry pairs = InPairs(geometry);
     if (geometry.groups > 1 || axis.taps != 3 || axis.stride > 1 || pairs.taps() * pairs.in_channels < 160 ||
-        pairs.places() < 128 || pairs.places() < 4 * threads * pairs.axes[2].out)
+        pairs.places() < 256 || pairs.places() < 4 * threads * pairs.axes[2].out)
       return false;
     Index met = 0;
     for (Index place = 0; place < axis.out; ++place) met += axis.Met(place).size();
