@@ -42,15 +42,15 @@ def is_winograd(problem, c_in, c_out):
 @pytest.mark.parametrize(
     ("problem", "c_in", "expected"),
     [
-        (same((33, 33), 2), 32, True),
-        (same((33, 33), 2), 24, False),  # sums of 72 products
+        (same((33, 33), 2), 56, True),
+        (same((33, 33), 2), 48, False),  # sums of 144 products
         (same((33, 33), 6), 64, True),
         (same((33, 33), 12), 64, False),  # most taps meet padding
-        (same((12, 14), 1), 64, False),  # 84 pairs
+        (same((17, 30), 1), 64, False),  # 255 pairs
         (same((33, 33), 2, stride=2), 64, False),
         (same((33, 33), 2, taps=2), 64, False),
-        (same((9, 10, 12), 1), 16, True),
-        (same((900,), 1), 128, False),  # one row for all threads
+        (same((9, 10, 12), 1), 18, True),
+        (same((900,), 1), 200, False),  # one row for all threads
     ],
 )
 def test_where_it_is_taken(problem, c_in, expected):
@@ -65,7 +65,7 @@ def eligible(draw):
         [*draw(st.tuples(*[st.integers(1, most)] * (axes - 1))), last] for most, last in ((3, 3), (2, 1), (5, rate))
     )
     pads = [(draw(st.integers(-2, 2 * rate)), draw(st.integers(-2, 2 * rate))) for _ in range(axes)]
-    outs = [draw(st.integers(6, 12)) for _ in range(axes - 1)] + [draw(st.integers(4 * rate, 8 * rate))]
+    outs = [draw(st.integers(8, 40 if axes == 2 else 10)) for _ in range(axes - 1)] + [draw(st.integers(4 * rate, 8 * rate))]
     size = [
         max(1, out * step + dilation * (count - 1) - sum(pair))
         for out, step, dilation, count, pair in zip(outs, strides, rates, taps, pads, strict=True)
@@ -73,7 +73,7 @@ def eligible(draw):
     return Problem(tuple(size), tuple(taps), tuple(strides), tuple(pads), tuple(rates))
 
 
-@given(problem=eligible(), batch=st.integers(1, 2), channels=st.sampled_from([(100, 97), (288, 20), (33, 140)]))
+@given(problem=eligible(), batch=st.integers(1, 2), channels=st.sampled_from([(170, 60), (288, 20), (33, 165)]))
 @settings(deadline=None, max_examples=15)
 def test_random_convolutions_are_exact(problem, batch, channels):
     assert_exact(problem, batch, *channels)
@@ -81,7 +81,7 @@ def test_random_convolutions_are_exact(problem, batch, channels):
 
 @pytest.mark.parametrize(
     ("problem", "channels"),
-    [(same((33, 31), 2), (64, 48)), (same((17, 65), 3), (64, 130)), (same((12, 13, 14), 1), (21, 30))],
+    [(same((33, 31), 2), (64, 56)), (same((17, 65), 3), (64, 130)), (same((12, 13, 14), 1), (21, 30))],
 )
 def test_it_rounds_no_worse_than_xla(problem, channels):
     rng = np.random.default_rng(0)

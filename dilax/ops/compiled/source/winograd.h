@@ -25,8 +25,8 @@ class Winograd {
   static bool Pays(const Geometry& geometry, Index threads) {
     const Axis& axis = geometry.axes[2];
     const Geometry pairs = InPairs(geometry);
-    if (geometry.groups > 1 || axis.taps != 3 || axis.stride > 1 || pairs.taps() * pairs.in_channels < 96 ||
-        pairs.places() < 128 || pairs.places() < 4 * threads * pairs.axes[2].out)
+    if (geometry.groups > 1 || axis.taps != 3 || axis.stride > 1 || pairs.taps() * pairs.in_channels < 160 ||
+        pairs.places() < 256 || pairs.places() < 4 * threads * pairs.axes[2].out)
       return false;
     Index met = 0;
     for (Index place = 0; place < axis.out; ++place) met += axis.Met(place).size();
