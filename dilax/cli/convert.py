@@ -81,7 +81,11 @@ def convert(
 
 
 def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any, *, out: Console) -> dict[str, Any] | None:
-    """Compare with the PyTorch twin on a small random input; raise if a layer differs; the report as JSON values."""
+    """Compare with the PyTorch twin on a small random input, and give the report as JSON values.
+
+    Raises:
+        MismatchError: A layer differs in float64.
+    """
     import importlib.util
 
     if importlib.util.find_spec("torch") is None:
@@ -102,6 +106,15 @@ def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any, *,
         return None
     with working("verifying", out=out) as show:
         report = interop.verify(twin, flax_model, small_input(flax_model), progress=show)
-    report.raise_if_different()
+    if not report.proven:
+        report.raise_if_different()
     out.print(f"verified: {report.summary} equal PyTorch's, float64 error at most {report.worst:.1e}")
+    worse = [row for row in report.rows if not row.rounds_well]
+    if worse:  # a matter of rounding: the file is converted rightly
+        worst = max(worse, key=lambda row: row.float32 or 0)
+        out.print(
+            f"note: in float32 PyTorch's result is nearer to the float64 one in {len(worse)} of {len(report.rows)}, "
+            f"most so in {worst.label} (R {worst.float32:.1f})",
+            markup=False,
+        )
     return report.to_dict()

@@ -65,7 +65,9 @@ def eligible(draw):
         [*draw(st.tuples(*[st.integers(1, most)] * (axes - 1))), last] for most, last in ((3, 3), (2, 1), (5, rate))
     )
     pads = [(draw(st.integers(-2, 2 * rate)), draw(st.integers(-2, 2 * rate))) for _ in range(axes)]
-    outs = [draw(st.integers(8, 40 if axes == 2 else 10)) for _ in range(axes - 1)] + [draw(st.integers(4 * rate, 8 * rate))]
+    outs = [draw(st.integers(8, 40 if axes == 2 else 10)) for _ in range(axes - 1)] + [
+        draw(st.integers(4 * rate, 8 * rate))
+    ]
     size = [
         max(1, out * step + dilation * (count - 1) - sum(pair))
         for out, step, dilation, count, pair in zip(outs, strides, rates, taps, pads, strict=True)

@@ -36,7 +36,7 @@ be dilated, there as here. `multi_grid`, which torchvision has not, is compared 
 dilations of its last three blocks.
 
 DeepLabV3's branch that sees the mean of the whole map is close to the limit in float32: on the images of the tests it
-is within, but on maps of 5x5 an R of 2.6 was seen there, with which `dilax convert` refuses; float64 agrees.
+is within, but on maps of 5x5 an R of 2.6 was seen there, which `dilax convert` notes; float64 agrees.
 
 The tests: `tests/interop/models` (they need torchvision) and `tests/interop/test_meshnet.py`.
 
