@@ -7,6 +7,7 @@ from pathlib import Path
 from flax import nnx
 
 from dilax import models
+from interop.reference import drn, vgg
 from interop.rules import entries
 
 from .references import KINDS, SEGMENTATION
@@ -38,7 +39,10 @@ dilations of its last three blocks.
 DeepLabV3's branch that sees the mean of the whole map is close to the limit in float32: on the images of the tests it
 is within, but on maps of 5x5 an R of 2.6 was seen there, which `dilax convert` notes; float64 agrees.
 
-The tests: `tests/interop/models` (they need torchvision) and `tests/interop/test_meshnet.py`.
+Models without torchvision's name are compared with twins of our own, written from the papers under the published codes'
+keys (`interop/reference`): the keys at full width, the rest with fewer channels.
+
+The tests: `tests/interop/models` (in part they need torchvision) and `tests/interop/test_meshnet.py`.
 
 `python -m tests.interop.models.table` writes this page.
 
@@ -46,11 +50,8 @@ The tests: `tests/interop/models` (they need torchvision) and `tests/interop/tes
 | --- | --- | --- | --- | --- |
 """
 
-#: Of models that are not torchvision's: the PyTorch module, and what is compared.
-OTHERS = {"meshnet": ("interop.reference.MeshNet", "keys, layers, way back")}
-
-#: The one whose training ``test_training_is_equal`` compares.
-TRAINED = "fcn_resnet50"
+#: Models whose training is compared.
+TRAINED = {"fcn_resnet50", "drn_c_26", "drn_c_58", "drn_seg", "csrnet", "fcn8s", "dilated_vgg"}
 
 
 def page() -> str:
@@ -59,12 +60,16 @@ def page() -> str:
 
 
 def _row(name: str) -> str:
-    if name in OTHERS:
-        reference, compared = OTHERS[name]
-    else:
-        assert name in {kind[0] for kind in KINDS.values()}, f"{name} is compared with nothing"
+    training = ", training" if name in TRAINED else ""
+    compared = f"keys, layers, way back{training}"
+    if name in {kind[0] for kind in KINDS.values()}:
         reference = f"torchvision.models.{'segmentation.' if name in SEGMENTATION else ''}{name}"
-        compared = f"keys, layers, way back{', training' if name == TRAINED else ''}"
+    elif name == "meshnet":
+        reference = "interop.reference.MeshNet"
+    else:
+        twins = next(module for module in (drn, vgg) if name in module.REFERENCES)
+        reference = twins.__name__
+        compared = f"keys; narrower, layers, way back{training}"
     model = nnx.eval_shape(lambda: models.create(name))
     numbers = sum(math.prod(shape) for entry in entries(model) for shape in entry.torch_shapes)
     options = ", ".join(f"{field.name}={field.default}" for field in dataclasses.fields(models.config_type(name)))
