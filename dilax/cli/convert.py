@@ -67,7 +67,8 @@ def convert(
     out.print(f"model: {model} {show_options(chosen)}")
     if "torch" not in sys.modules:
         out.print("PyTorch was not imported")
-    verified = _verify(flax_model, model, chosen, arrays, out=out) if verify else None
+    named = {key.removeprefix(report.prefix): array for key, array in arrays.items()}
+    verified = _verify(flax_model, model, chosen, named, out=out) if verify else None
     save_model(target, flax_model, name=model, source=str(file))
     volumes = f"; go on with dilax predict {target} SCAN, or dilax train --initial {target}"
     out.print(f"saved {target}{volumes if model in VOLUMES else ''}")

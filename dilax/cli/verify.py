@@ -112,8 +112,9 @@ def _named(file: Path, name: str, texts: tuple[str, ...]) -> tuple[Any, Any, Any
     inferred = interop.infer_options(name, arrays)
     chosen = {**inferred.assumed, **inferred.options, **given}
     flax_model: Any = models.create(name, **chosen)
-    interop.load(flax_model, arrays)
-    return torch_twin(name, chosen, arrays), flax_model, small_input(flax_model)
+    prefix = interop.load(flax_model, arrays).prefix
+    named = {key.removeprefix(prefix): array for key, array in arrays.items()}
+    return torch_twin(name, chosen, named), flax_model, small_input(flax_model)
 
 
 def _made(file: Path | None, torch: str, flax: str) -> tuple[Any, Any]:

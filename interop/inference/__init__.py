@@ -17,7 +17,8 @@ def infer_options(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
 
     Args:
         name: The model's name.
-        state_dict: Names to arrays in PyTorch's layout; only their shapes are looked at.
+        state_dict: Names to arrays in PyTorch's layout; only their shapes are looked at. All names may begin with the
+            same word, as ``module.`` of ``torch.nn.DataParallel``.
 
     Raises:
         ArgumentError: No such model.
@@ -25,7 +26,17 @@ def infer_options(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
     """
     if name not in _INFER:
         raise ArgumentError("infer_options", "name", name, "is no model", f"pass one of {', '.join(_INFER)}")
-    return _INFER[name](state_dict)
+    try:
+        return _INFER[name](state_dict)
+    except DilaxError as error:
+        prefixes = {key.partition(".")[0] for key in state_dict}
+        if len(prefixes) != 1 or not all("." in key for key in state_dict):
+            raise
+        within = {key.partition(".")[2]: array for key, array in state_dict.items()}
+        try:
+            return infer_options(name, within)
+        except DilaxError:
+            raise error from None
 
 
 def _meshnet(state_dict: Mapping[str, Any]) -> InferredOptions:

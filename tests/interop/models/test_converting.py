@@ -17,7 +17,8 @@ from .classic import assert_same_arrays, pair
 )
 def test_convert_verifies_and_the_checkpoint_holds_all(name, options, tmp_path, capsys):
     twin, _ = pair(name, **options)
-    torch.save({"state_dict": twin.state_dict(), "epoch": 3}, tmp_path / "model.pth")
+    parallel = torch.nn.DataParallel(twin)  # whose keys begin with "module."
+    torch.save({"state_dict": parallel.state_dict(), "epoch": 3}, tmp_path / "model.pth")
     directory = tmp_path / "flax"
     assert main(["convert", str(tmp_path / "model.pth"), "--model", name, "--output", str(directory)]) == 0
     assert "verified: " in capsys.readouterr().out
