@@ -1,6 +1,5 @@
 """NumPy arrays -> JAX arrays of their own memory."""
 
-import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,24 +10,12 @@ import numpy as np
 
 from .rules import Entry, Path, Slot, copy_into
 
-# Below this many bytes a map of memory of its own costs more than it saves.
-_LARGE = 1 << 18
-
 
 def owned(array: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
     """The numbers as an array of ``dtype`` in C order, which shares no memory with ``array``."""
-    copy = _memory(array.shape, dtype)
+    copy = np.empty(array.shape, dtype)
     copy_into(copy, array)  # one pass that lays out, casts and copies
     return copy
-
-
-def _memory(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """Memory for an array; large ones are mapped at once, which takes half the time of a fault for each page."""
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if size < _LARGE or not hasattr(mmap, "MAP_POPULATE"):
-        return np.empty(shape, dtype)
-    pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE)
-    return np.frombuffer(pages, dtype, size // dtype.itemsize).reshape(shape)
 
 
 def place(value: Any, sharding: Any) -> Any:
