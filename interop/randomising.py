@@ -2,7 +2,12 @@
 
 from typing import TypeVar
 
-import torch
+from dilax.errors import MissingDependency
+
+try:
+    import torch as torch
+except ImportError as error:
+    raise MissingDependency("randomise", "torch", "torch") from error
 
 Module = TypeVar("Module", bound=torch.nn.Module)
 

@@ -3,8 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from flax import nnx
+
+from dilax.errors import MissingDependency
+
+try:
+    import torch as torch
+except ImportError as error:
+    raise MissingDependency("assert_parity", "torch", "torch") from error
 
 from ..verification import VerifyReport, verify
 from .recording import record
