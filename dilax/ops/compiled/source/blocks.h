@@ -34,7 +34,13 @@ template <int kWide, int kMany, int kVecs>
 void Block(const Term* terms, Index count, Index channels, const Steps& steps, float* y, Index lanes, bool fresh) {
   constexpr int kSplit = Split(kMany * kVecs);
   using Vector = typename VectorOf<kWide>::Type;
-  Vector sums[kSplit][kMany][kVecs] = {};
+  Vector sums[kSplit][kMany][kVecs];
+#pragma GCC unroll 8
+  for (int split = 0; split < kSplit; ++split)
+#pragma GCC unroll 32
+    for (int place = 0; place < kMany; ++place)
+#pragma GCC unroll 4
+      for (int vec = 0; vec < kVecs; ++vec) sums[split][place][vec] = Vector{};
   const Index x_place = steps.x_place, x_channel = steps.x_channel, kernel_channel = steps.kernel_channel;
   for (Index term = 0; term < count; ++term) {
     const float* kernel = terms[term].kernel;
@@ -49,8 +55,8 @@ void Block(const Term* terms, Index count, Index channels, const Steps& steps, f
       for (int vec = 0; vec < kVecs; ++vec) {
         weights[vec] = *reinterpret_cast<const Vector*>(kernel + vec * kWide);
 #if defined(__x86_64__)
-        // Three stay in registers: loading them again for every place would take longer.
-        if constexpr (kVecs == 3) asm("" : "+x"(weights[vec]));
+        // They stay in registers: the compiler would load them again for every place, or overwrite and copy them.
+        if constexpr (kMany > 1) asm("" : "+v"(weights[vec]));
 #endif
       }
 #pragma GCC unroll 32

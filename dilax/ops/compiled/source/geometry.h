@@ -43,23 +43,38 @@ struct Run {
   std::vector<Meeting> met;  // by the first place
 };
 
+// Not place by place: long axes would take longer than their convolution. A tap is met by a range of places, so that what
+// is met changes only where such a range begins or ends.
 std::vector<Run> Runs(const Axis& axis, Index longest) {
+  struct Range {
+    Index tap, first, last, seen;  // steps from the start, and the place that is read at the start
+  };
+  const auto upwards = [](Index one, Index other) { return one > 0 ? (one + other - 1) / other : 0; };
+  const Index step = axis.out_step(), reading = axis.in_step();
   std::vector<Run> runs;
-  for (Index start = 0; start < std::min(axis.out_step(), axis.out); ++start) {
-    std::vector<Meeting> previous;
-    bool open = false;
-    for (Index place = start; place < axis.out; place += axis.out_step()) {
-      std::vector<Meeting> met = axis.Met(place);
-      const bool same = open && runs.back().count < longest && met.size() == previous.size() &&
-                        std::equal(met.begin(), met.end(), previous.begin(),
-                                   [](const Meeting& one, const Meeting& other) { return one.tap == other.tap; });
-      if (same) {
-        ++runs.back().count;
-      } else {
-        runs.push_back({place, 1, met});
-        open = true;
+  for (Index start = 0; start < std::min(step, axis.out); ++start) {
+    const Index count = upwards(axis.out - start, step);
+    std::vector<Range> ranges;
+    std::vector<Index> bounds{0, count};
+    for (Index tap = 0; tap < axis.taps; ++tap) {
+      Index seen = axis.transposed ? start + axis.before - tap * axis.dilation : tap * axis.dilation - axis.before;
+      if (axis.transposed) {
+        if (seen % axis.stride) continue;
+        seen /= axis.stride;
       }
-      previous = std::move(met);
+      const Index first = upwards(-seen, reading), last = std::min(count, upwards(axis.in - seen, reading));
+      if (first >= last) continue;
+      ranges.push_back({tap, first, last, seen});
+      bounds.insert(bounds.end(), {first, last});
+    }
+    std::sort(bounds.begin(), bounds.end());
+    for (std::size_t bound = 1; bound < bounds.size(); ++bound) {
+      for (Index first = bounds[bound - 1]; first < bounds[bound]; first += longest) {
+        Run run{start + first * step, std::min(longest, bounds[bound] - first), {}};
+        for (const Range& range : ranges)
+          if (range.first <= first && first < range.last) run.met.push_back({range.tap, range.seen + first * reading});
+        runs.push_back(run);
+      }
     }
   }
   return runs;

@@ -29,7 +29,7 @@ class Winograd {
         pairs.places() < 256 || pairs.places() < 4 * threads * pairs.axes[2].out)
       return false;
     Index met = 0;
-    for (Index place = 0; place < axis.out; ++place) met += axis.Met(place).size();
+    for (const Run& run : Runs(axis, axis.out)) met += run.count * static_cast<Index>(run.met.size());
     return 8 * 4 * pairs.axes[2].out <= 7 * met;
   }
 
