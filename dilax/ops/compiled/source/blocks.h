@@ -29,9 +29,11 @@ constexpr int Split(int sums) {
   return split ? split : 1;
 }
 
-// kMany places times kVecs vectors of kWide output channels: y (+)= sum over terms and channels.
+// kMany places times kVecs vectors of kWide output channels: y (+)= sum over terms and channels. Without a split it is a sum
+// of sums of so many terms: the error grows with the length.
 template <int kWide, int kMany, int kVecs>
-void Block(const Term* terms, Index count, Index channels, const Steps& steps, float* y, Index lanes, bool fresh) {
+void Block(const Term* terms, Index count, Index together, Index channels, const Steps& steps, float* y, Index lanes,
+           bool fresh) {
   constexpr int kSplit = Split(kMany * kVecs);
   using Vector = typename VectorOf<kWide>::Type;
   Vector sums[kSplit][kMany][kVecs];
@@ -42,14 +44,29 @@ void Block(const Term* terms, Index count, Index channels, const Steps& steps, f
 #pragma GCC unroll 4
       for (int vec = 0; vec < kVecs; ++vec) sums[split][place][vec] = Vector{};
   const Index x_place = steps.x_place, x_channel = steps.x_channel, kernel_channel = steps.kernel_channel;
+  Vector before[kMany][kVecs];
+  Index left = together;
+  bool summed = false;
   for (Index term = 0; term < count; ++term) {
+    if (kSplit == 1 && left-- == 0) {
+#pragma GCC unroll 32
+      for (int place = 0; place < kMany; ++place) {
+#pragma GCC unroll 4
+        for (int vec = 0; vec < kVecs; ++vec) {
+          before[place][vec] = summed ? before[place][vec] + sums[0][place][vec] : sums[0][place][vec];
+          sums[0][place][vec] = Vector{};
+        }
+      }
+      summed = true;
+      left = together - 1;
+    }
     const float* kernel = terms[term].kernel;
     // A pointer for every third place: the two after it are within reach of one addressing mode.
     constexpr int kPointers = (kMany + 2) / 3;
     const float* x[kPointers];
 #pragma GCC unroll 8
     for (int one = 0; one < kPointers; ++one) x[one] = terms[term].x + 3 * one * x_place;
-    auto add = [&](Vector(&into)[kMany][kVecs]) {
+    const auto add = [&](Vector(&into)[kMany][kVecs]) __attribute__((always_inline)) {
       Vector weights[kVecs];
 #pragma GCC unroll 4
       for (int vec = 0; vec < kVecs; ++vec) {
@@ -83,6 +100,11 @@ void Block(const Term* terms, Index count, Index channels, const Steps& steps, f
       for (int split = 0; split < half; ++split)
         for (int place = 0; place < kMany; ++place)
           for (int vec = 0; vec < kVecs; ++vec) sums[split][place][vec] += sums[split + half][place][vec];
+  if (summed)
+#pragma GCC unroll 32
+    for (int place = 0; place < kMany; ++place)
+#pragma GCC unroll 4
+      for (int vec = 0; vec < kVecs; ++vec) sums[0][place][vec] += before[place][vec];
   if (lanes == kVecs * kWide) {
 #pragma GCC unroll 32
     for (int place = 0; place < kMany; ++place) {
@@ -102,7 +124,7 @@ void Block(const Term* terms, Index count, Index channels, const Steps& steps, f
   }
 }
 
-using BlockFunction = void (*)(const Term*, Index, Index, const Steps&, float*, Index, bool);
+using BlockFunction = void (*)(const Term*, Index, Index, Index, const Steps&, float*, Index, bool);
 
 template <int kWide, int kVecs, int kMany>
 BlockFunction Choose(Index many) {
@@ -123,8 +145,8 @@ struct Part {
 };
 
 // Any number of places.
-void Blocks(Term* terms, Index count, Index places, Index channels, const Steps& steps, float* y, const Part& part,
-            bool fresh) {
+void Blocks(Term* terms, Index count, Index together, Index places, Index channels, const Steps& steps, float* y,
+            const Part& part, bool fresh) {
   const Index most = kSums / part.vectors;
   for (Index done = 0; done < places;) {
     const Index left = places - done;
@@ -134,7 +156,7 @@ void Blocks(Term* terms, Index count, Index places, Index channels, const Steps&
                                   : part.vectors == 3 ? Choose<kLanes, 3, kSums / 3>(many)
                                   : part.vectors == 2 ? Choose<kLanes, 2, kSums / 2>(many)
                                                       : Choose<kLanes, 1, kSums>(many);
-    compute(terms, count, channels, steps, y + done * steps.y_place, part.lanes, fresh);
+    compute(terms, count, together, channels, steps, y + done * steps.y_place, part.lanes, fresh);
     for (Index term = 0; term < count; ++term) terms[term].x += many * steps.x_place;
     done += many;
   }

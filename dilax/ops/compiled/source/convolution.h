@@ -37,7 +37,15 @@ class Kernel {
   const float* data_;
 };
 
-// The share of some taps and some input channels in a convolution.
+// Of so many products, how many are summed before their sum is added to the others': adding takes time.
+inline Index Summed(Index products) { return std::clamp<Index>(products / 4, kSummed / 8, kSummed * 3 / 4); }
+
+// Of so many input channels, how many are summed at a time: a multiple of kSummed, or fewer.
+inline Index Depth(Index channels) {
+  return channels < kSummed ? channels : std::min(channels, kDepth) / kSummed * kSummed;
+}
+
+// The share of some taps and some input channels in a convolution. The channels are a multiple of kSummed, or fewer.
 struct Chunk {
   Index tap, tap_end, channel, channels;
 };
@@ -60,12 +68,15 @@ struct Sum {
   const float* kernel;  // packed, from the chunk's first tap and channel on
   Index kernel_tap;     // the step from tap to tap
   bool fresh;
+  Index summed;  // products that are summed before their sum is added to others
   std::vector<Term> terms;
   Index count;
 
   void Meet(Index tap, Index place) {
     if (tap < chunk.tap || tap >= chunk.tap_end) return;
-    terms[count++] = {read(place) + chunk.channel, kernel + (tap - chunk.tap) * kernel_tap};
+    const float *x = read(place) + chunk.channel, *weights = kernel + (tap - chunk.tap) * kernel_tap;
+    for (Index channel = 0; channel < chunk.channels; channel += kSummed)
+      terms[count++] = {x + channel * steps.x_channel, weights + channel * steps.kernel_channel};
   }
 
   void Finish(Index place, Index places) {
@@ -75,8 +86,10 @@ struct Sum {
       for (Index one = 0; one < places; ++one)
         for (Index out = 0; out < bunch.groups * bunch.y; out += 16)
           __builtin_prefetch(to + one * steps.y_place + out, 1);
+    const Index channels = std::min(chunk.channels, kSummed);
+    const Index together = std::max<Index>(1, (summed + channels / 2) / channels);
     for (Index one = 0; one < bunch.groups && (count || fresh); ++one, to += bunch.y) {
-      Blocks(terms.data(), count, places, chunk.channels, steps, to, part, fresh);
+      Blocks(terms.data(), count, together, places, channels, steps, to, part, fresh);
       for (Index term = 0; term < count; ++term) {
         terms[term].x += bunch.x - places * steps.x_place;
         terms[term].kernel += bunch.kernel;
@@ -106,8 +119,8 @@ class Convolution {
     const Index taps = geometry_.taps(), channels = geometry_.in_channels, width = part.width();
     const Index in_pitch = geometry_.in_pitch(), out_pitch = geometry_.out_pitch();
     // As many whole taps at a time as fit, or a part of one tap's channels.
-    const Index depth = std::min(channels, kDepth);
-    const Index together = std::min(taps, std::max<Index>(1, kDepth / channels));
+    const Index depth = Depth(channels);
+    const Index together = std::min(taps, std::max<Index>(1, kDepth / depth));
     const Bunch bunch{std::min(together_, geometry_.groups - group), channels, together * depth * width,
                       geometry_.out_channels};
     Packed packed(bunch.groups * bunch.kernel);
@@ -115,11 +128,12 @@ class Convolution {
     const Axis& axis = geometry_.axes[2];
     Sum<decltype(read)> sum{read, part, bunch, {axis.in_step() * in_pitch, 1, width, axis.out_step() * out_pitch},
                             y_ + group * geometry_.out_channels + part.first, out_pitch, {}, packed.data(), 0, true,
-                            std::vector<Term>(together), 0};
+                            Summed(taps * channels),
+                            std::vector<Term>(together * ((depth + kSummed - 1) / kSummed)), 0};
     // The taps change faster, so that what they read of x is still in the second cache.
-    for (Index channel = 0; channel < channels; channel += depth) {
+    for (Index channel = 0; channel < channels; channel += sum.chunk.channels) {
       for (Index tap = 0; tap < taps; tap += together) {
-        sum.chunk = {tap, std::min(tap + together, taps), channel, std::min(depth, channels - channel)};
+        sum.chunk = {tap, std::min(tap + together, taps), channel, Depth(channels - channel)};
         sum.kernel_tap = sum.chunk.channels * width;
         for (Index other = 0; other < bunch.groups; ++other)
           for (Index one = tap; one < sum.chunk.tap_end; ++one)

@@ -12,7 +12,7 @@ namespace dilax {
 
 // The error of a sum grows with the number of terms, so there are sums of sums of sums: of this many places, and of this
 // many of those.
-constexpr Index kSummed = 192, kPieces = 64;
+constexpr Index kPlaces = 192, kPieces = 64;
 
 class KernelGradient {
  public:
@@ -50,8 +50,8 @@ class KernelGradient {
     const Index in_count = std::min(in_chunk_, geometry_.in_channels - in_first);
     const Index out_count = std::min(out_chunk_, geometry_.out_channels - out_first);
     const std::vector<Row> rows = Rows(line / axes[1].taps, line % axes[1].taps);
-    const Index length = axes[2].out, piece = std::min(length, kSummed);
-    const Index together = std::max<Index>(1, kSummed / length);
+    const Index length = axes[2].out, piece = std::min(length, kPlaces);
+    const Index together = std::max<Index>(1, kPlaces / length);
     const Index out_pitch = geometry_.out_pitch(), in_pitch = geometry_.in_pitch();
     Packed packed(together * piece * kBlock);
     std::vector<Term> terms(together);
@@ -82,8 +82,8 @@ class KernelGradient {
               terms[one] = {x_ + (rows[row + one].x + seen) * in_pitch + group * geometry_.in_channels + in_first,
                             packed.data() + (one * (end - start) + first - start) * width};
             const Steps steps{1, axes[2].stride * in_pitch, width, pitch};
-            Blocks(terms.data(), many, in_count, last - first, steps, sums.data() + tap * in_count * pitch + part.first,
-                   part, false);
+            Blocks(terms.data(), many, many, in_count, last - first, steps,
+                   sums.data() + tap * in_count * pitch + part.first, part, false);
           }
         }
         if (++pieces % kPieces == 0) Move(sums.data(), pitch, in_count, out_count, to);

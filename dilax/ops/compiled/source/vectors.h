@@ -19,6 +19,8 @@ constexpr int kVectors = 3;
 constexpr Index kBlock = kLanes * kVectors;
 // Rows of packed kernel that are summed before the next ones: what the first cache holds.
 constexpr Index kDepth = 384;
+// Products that are summed before their sum is added to others, at most.
+constexpr Index kSummed = 128;
 // Places of the result that share a packed kernel, and numbers that they read: what the second cache holds.
 constexpr Index kBand = 512, kBandReads = 1 << 17;
 

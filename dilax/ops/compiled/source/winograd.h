@@ -76,8 +76,8 @@ class Winograd {
     Packed x(4 * x_size), products(4 * reads.pairs * kBlock);
     Transform(reads.rows, x.data(), x_size);
     // A third of the lines at most: results are sums of sums, whose errors are smaller than the direct way's.
-    const Index depth = std::min(channels, kChain);
-    const Index together = std::min((lines + 2) / 3, std::max<Index>(1, kChain / channels));
+    const Index depth = std::min(channels, kSummed);
+    const Index together = std::min((lines + 2) / 3, std::max<Index>(1, kSummed / channels));
     for (const Part& part : parts_) {
       const Index width = part.width();
       const Part whole{part.first, width, part.vectors, part.wide};
@@ -89,7 +89,7 @@ class Winograd {
         float* to = products.data() + product * reads.pairs * kBlock - reads.first * width;
         const Steps steps{channels, 1, width, width};
         Sum<decltype(read)> sum{read, whole, {1, 0, 0, 0}, steps, to, width, {}, nullptr, channels * width, true,
-                                std::vector<Term>(together), 0};
+                                kSummed / 4, std::vector<Term>(together), 0};
         for (Index channel = 0; channel < channels; channel += depth) {
           for (Index line = 0; line < lines; line += together) {
             sum.chunk = {line, line + together, channel, std::min(depth, channels - channel)};
@@ -104,9 +104,6 @@ class Winograd {
   }
 
  private:
-  // Products of which a sum is made at a time.
-  static constexpr Index kChain = 128;
-
   // The rows of x that a band reads, and the pairs of results that it gives.
   struct Reads {
     Index row;
