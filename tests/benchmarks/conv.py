@@ -1,7 +1,8 @@
 """Time dilax's convolutions against Flax's and PyTorch's: ``python -m tests.benchmarks.conv --output benchmarks``.
 
 Every function of a case is called in turn, in one process; medians are compared. PyTorch's time is the best of its
-contiguous and its channels-last layout. Ratios below 1 say that dilax is faster.
+contiguous and its channels-last layout, forward also of both under ``torch.compile``. Ratios below 1 say that dilax is
+faster.
 """
 
 import argparse
@@ -156,6 +157,10 @@ def _torch_functions(case: Case, x: Any, kernel: Any) -> tuple[Functions, Functi
                 return call(tx, tk)
 
         forward[name] = run
+        if case.stride == 1:
+            torch.compiler.reset()  # or it stops compiling after a few shapes
+            compiled = torch.compile(call, dynamic=False)
+            forward[f"{name} compiled"] = lambda run=run, compiled=compiled: run(call=compiled)
         gradient[name] = lambda y=y, tx=tx, tk=tk, g=g: torch.autograd.grad(y, (tx, tk), g, retain_graph=True)
     return forward, gradient
 
