@@ -22,3 +22,11 @@ from .registry import list_models as list  # noqa: F401  (called as dilax.models
 from .registry import list_models as list_models
 from .resnet import ResNet as ResNet
 from .resnet import ResNetConfig as ResNetConfig
+from .smp import SmpDeepLabV3 as SmpDeepLabV3
+from .smp import SmpDeepLabV3Config as SmpDeepLabV3Config
+from .smp import SmpDeepLabV3Plus as SmpDeepLabV3Plus
+from .smp import SmpDeepLabV3PlusConfig as SmpDeepLabV3PlusConfig
+from .smp import SmpPAN as SmpPAN
+from .smp import SmpPANConfig as SmpPANConfig
+from .smp import SmpPSPNet as SmpPSPNet
+from .smp import SmpPSPNetConfig as SmpPSPNetConfig

@@ -96,9 +96,16 @@ class ResNetConfig(BackboneConfig):
 
 
 def block_geometry(
-    depths: Sequence[int], output_stride: int, multi_grid: Sequence[int] | None = None
+    depths: Sequence[int], output_stride: int, multi_grid: Sequence[int] | None = None, *, uniform: bool = False
 ) -> list[list[tuple[int, int]]]:
     """Stride and dilation of each block of each stage.
+
+    Args:
+        depths: How many blocks each stage has.
+        output_stride: As for :class:`BackboneConfig`.
+        multi_grid: As there.
+        uniform: Whether the first block of a dilated stage has the dilation of the others, as in
+            segmentation_models_pytorch; if not, that of the stage before, as in torchvision.
 
     >>> block_geometry((3, 4, 6, 3), 8)[3]
     [(1, 2), (1, 4), (1, 4)]
@@ -114,7 +121,7 @@ def block_geometry(
             reached *= stride
         elif stage > 0:
             dilation *= 2
-        rates = [before, *[dilation] * (depth - 1)]
+        rates = [dilation if uniform else before, *[dilation] * (depth - 1)]
         if multi_grid is not None and stage == len(depths) - 1:
             rates = [dilation * unit for unit in multi_grid]
         stages.append([(stride if index == 0 else 1, rate) for index, rate in enumerate(rates)])
@@ -125,35 +132,36 @@ class ResNetStages(nnx.Module):
     """The stem and the four stages that all ResNets begin with.
 
     Args:
-        architecture: One of :data:`ARCHITECTURES`.
+        architecture: What is special about it.
         config: What the stages look like.
+        uniform_dilation: As ``uniform`` of :func:`block_geometry`.
         rngs: Where the initial values come from.
 
     Attributes:
         channels: Channels of the four feature maps.
         example_size: Height and width of a small input.
-
-    Raises:
-        ArgumentError: There is no such architecture, or it has no block that can be dilated as asked.
     """
 
     example_size = (65, 73)
 
-    def __init__(self, architecture: str, config: BackboneConfig, *, rngs: nnx.Rngs) -> None:
-        found = _lookup(architecture, config)
-        self.channels = tuple(width * found.block.expansion for width in (64, 128, 256, 512))
+    def __init__(
+        self, architecture: Architecture, config: BackboneConfig, *, uniform_dilation: bool = False, rngs: nnx.Rngs
+    ) -> None:
+        self.channels = tuple(width * architecture.block.expansion for width in (64, 128, 256, 512))
         self.conv1 = Conv(
             config.in_channels, 64, (7, 7), stride=2, padding=3, bias=False, kernel_init=fan_out, rngs=rngs
         )
         self.bn1 = BatchNorm(64)
         self.relu = ReLU()
         self.maxpool = MaxPool((3, 3), stride=2, padding=1)
-        geometry = block_geometry(found.depths, config.output_stride, config.multi_grid)
+        geometry = block_geometry(
+            architecture.depths, config.output_stride, config.multi_grid, uniform=uniform_dilation
+        )
         inputs = (64, *self.channels)
-        self.layer1 = _stage(found, inputs[0], 64, geometry[0], rngs)
-        self.layer2 = _stage(found, inputs[1], 128, geometry[1], rngs)
-        self.layer3 = _stage(found, inputs[2], 256, geometry[2], rngs)
-        self.layer4 = _stage(found, inputs[3], 512, geometry[3], rngs)
+        self.layer1 = _stage(architecture, inputs[0], 64, geometry[0], rngs)
+        self.layer2 = _stage(architecture, inputs[1], 128, geometry[1], rngs)
+        self.layer3 = _stage(architecture, inputs[2], 256, geometry[2], rngs)
+        self.layer4 = _stage(architecture, inputs[3], 512, geometry[3], rngs)
 
     def feature_maps(self, x: jax.Array) -> dict[str, jax.Array]:
         """Map ``(N, H, W, in_channels)`` to the outputs of ``layer1`` to ``layer4`` by these names."""
@@ -184,7 +192,7 @@ class ResNet(ResNetStages):
     """
 
     def __init__(self, architecture: str, config: ResNetConfig, *, rngs: nnx.Rngs) -> None:
-        super().__init__(architecture, config, rngs=rngs)
+        super().__init__(_lookup(architecture, config), config, rngs=rngs)
         self.config = config
         self.avgpool = AdaptiveAvgPool((1, 1))
         self.fc = Linear(self.channels[-1], config.num_classes, rngs=rngs)
@@ -208,7 +216,7 @@ class ResNetBackbone(ResNetStages):
     """
 
     def __init__(self, architecture: str, config: BackboneConfig, *, auxiliary: bool, rngs: nnx.Rngs) -> None:
-        super().__init__(architecture, config, rngs=rngs)
+        super().__init__(_lookup(architecture, config), config, rngs=rngs)
         self.auxiliary = auxiliary
 
     def __call__(self, x: jax.Array) -> dict[str, jax.Array]:
@@ -247,7 +255,9 @@ def _stage(
     blocks: list[nnx.Module] = []
     for stride, dilation in geometry:
         if architecture.block is BasicBlock:
-            blocks.append(BasicBlock(in_channels, channels, stride=stride, kernel_init=fan_out, rngs=rngs))
+            blocks.append(
+                BasicBlock(in_channels, channels, stride=stride, dilation=dilation, kernel_init=fan_out, rngs=rngs)
+            )
         else:
             blocks.append(
                 Bottleneck(

@@ -1,0 +1,64 @@
+"""What the models of segmentation_models_pytorch begin with: networks that give a feature map of each size."""
+
+from typing import Any
+
+import jax
+from flax import nnx
+
+from ...nn import Bottleneck
+from ..resnet import ARCHITECTURES, Architecture, BackboneConfig, ResNetStages
+
+
+def _resnext101(width: int) -> Architecture:
+    return Architecture(Bottleneck, (3, 4, 23, 3), groups=32, width_per_group=width)
+
+
+#: Encoders by segmentation_models_pytorch's name.
+ENCODERS: dict[str, Architecture] = {
+    **{name: ARCHITECTURES[name] for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")},
+    "resnext50_32x4d": ARCHITECTURES["resnext50_32x4d"],
+    **{f"resnext101_32x{width}d": _resnext101(width) for width in (4, 8, 16, 32, 48)},
+}
+
+
+class ResNetEncoder(ResNetStages):
+    """A ResNet that gives its feature maps, dilated by segmentation_models_pytorch's rule.
+
+    Args:
+        name: One of :data:`ENCODERS`.
+        depth: How many feature maps it gives beside the input.
+        in_channels: Channels of the input.
+        output_stride: 8, 16 or 32. Where it is below 32, all convolutions of the last stages have the dilation that
+            makes up for the strides; torchvision's first block of a stage has that of the stage before.
+        rngs: Where the initial values come from.
+
+    Attributes:
+        out_channels: Channels of the input and of the feature maps.
+        output_stride: Pixels of the input to one of the last feature map that is given.
+    """
+
+    def __init__(self, name: str, depth: int, *, in_channels: int, output_stride: int, rngs: nnx.Rngs) -> None:
+        config = BackboneConfig(in_channels=in_channels, output_stride=output_stride)
+        super().__init__(ENCODERS[name], config, uniform_dilation=True, rngs=rngs)
+        self.out_channels = (in_channels, 64, *self.channels)[: depth + 1]
+        self.output_stride = min(output_stride, 2**depth)
+
+    def __call__(self, x: jax.Array) -> list[jax.Array]:
+        """Map ``(N, H, W, in_channels)`` to itself and the feature maps, ``(N, H / 2, W / 2, 64)`` the first."""
+        maps = [x, self.relu(self.bn1(self.conv1(x)))]
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4)[: len(self.out_channels) - 2]:
+            maps.append(stage(self.maxpool(maps[-1]) if len(maps) == 2 else maps[-1]))
+        return maps
+
+
+def make_encoder(config: Any, *, rngs: nnx.Rngs) -> ResNetEncoder:
+    """The encoder that a model's configuration asks for.
+
+    Args:
+        config: As for :class:`dilax.models.smp.config.SmpConfig`.
+        rngs: Where the initial values come from.
+    """
+    return ResNetEncoder(
+        config.encoder_name, config.encoder_depth, in_channels=config.in_channels,
+        output_stride=config.encoder_output_stride, rngs=rngs,
+    )  # fmt: skip
