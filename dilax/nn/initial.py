@@ -50,6 +50,15 @@ def fan_out(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = 
     return _normal(key, tuple(shape), dtype, math.sqrt(2 / (math.prod(shape[:-2]) * shape[-1])))
 
 
+def gaussian(deviation: float) -> nnx.Initializer:
+    """An initializer that draws from the normal distribution around 0, ``torch.nn.init.normal_``."""
+
+    def draw(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = None) -> jax.Array:
+        return _normal(key, tuple(shape), dtype, deviation)
+
+    return draw
+
+
 def _normal(key: Any, shape: tuple[int, ...], dtype: Any, deviation: float) -> jax.Array:
     if isinstance(key, jax.core.Tracer):
         return deviation * jax.random.normal(key, shape, dtype)
