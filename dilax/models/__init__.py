@@ -16,6 +16,8 @@ from .fcn_vgg import FCNVGG as FCNVGG
 from .fcn_vgg import FCNVGGConfig as FCNVGGConfig
 from .meshnet import MeshNet as MeshNet
 from .meshnet import MeshNetConfig as MeshNetConfig
+from .mobilenet_v2 import MobileNetV2 as MobileNetV2
+from .mobilenet_v2 import MobileNetV2Config as MobileNetV2Config
 from .registry import config_type as config_type
 from .registry import create as create
 from .registry import list_models as list  # noqa: F401  (called as dilax.models.list, as in torchvision)

@@ -67,6 +67,15 @@ def uniform_fans(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: A
     return _uniform(key, tuple(shape), dtype, math.sqrt(6 / (math.prod(shape[:-2]) * sum(shape[-2:]))))
 
 
+def gaussian(deviation: float) -> nnx.Initializer:
+    """An initializer that draws from the normal distribution around 0, ``torch.nn.init.normal_``."""
+
+    def draw(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = None) -> jax.Array:
+        return _normal(key, tuple(shape), dtype, deviation)
+
+    return draw
+
+
 def _uniform(key: Any, shape: tuple[int, ...], dtype: Any, bound: float) -> jax.Array:
     if isinstance(key, jax.core.Tracer):
         return jax.random.uniform(key, shape, dtype, -bound, bound)

@@ -66,6 +66,10 @@ def infer(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
 
 def _encoder(shapes: Shapes) -> tuple[str, tuple[int, ...], int]:
     """The encoder's name, the channels of its feature maps, and those of its input."""
+    if shapes.get("encoder.features.18.0.weight") == (1280, 320, 1, 1):
+        stem = shapes.get("encoder.features.0.0.weight", ())
+        if len(stem) == 4:
+            return "mobilenet_v2", (16, 24, 32, 96, 1280), stem[1]
     found = _RESNETS.get(resnet.architecture(shapes, "encoder."))
     stem = shapes.get("encoder.conv1.weight", ())
     if found is None or len(stem) != 4:
@@ -87,6 +91,6 @@ def _decoder(name: str, shapes: Shapes, first: tuple[int, ...]) -> dict[str, Any
 def _refusal(what: str, part: str) -> DilaxError:
     fix = {
         "model": "pass the checkpoint of one, with segmentation_models_pytorch's keys, or the name of its own model",
-        "encoder": "pass the checkpoint of a model on one of " + ", ".join(_RESNETS.values()),
+        "encoder": "pass the checkpoint of a model on one of " + ", ".join((*_RESNETS.values(), "mobilenet_v2")),
     }[part]
     return DilaxError(f"infer_options: the state_dict {what}; {fix}.")

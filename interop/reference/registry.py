@@ -7,12 +7,13 @@ import torch
 
 from dilax.models import config_type
 
-from . import drn, smp_models, torchvision_models, vgg
+from . import drn, mobilenet, smp_models, torchvision_models, vgg
 from .meshnet import MeshNet
 
 _REFERENCES: dict[str, Callable[..., torch.nn.Module]] = {
     "meshnet": MeshNet,
     **drn.REFERENCES,
+    **mobilenet.REFERENCES,
     **vgg.REFERENCES,
     **torchvision_models.REFERENCES,
     **smp_models.REFERENCES,

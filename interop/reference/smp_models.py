@@ -1,14 +1,14 @@
 """segmentation_models_pytorch's own models, with the options that dilax has for them."""
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from dilax.errors import MissingDependency
 from dilax.models import SmpDeepLabV3Config, SmpPANConfig, SmpPSPNetConfig
 from dilax.models.smp.config import SmpConfig
+
+from .optional import optional
 
 
 def _deeplabv3(config: SmpDeepLabV3Config) -> torch.nn.Module:
@@ -64,10 +64,7 @@ def _atrous(config: SmpDeepLabV3Config) -> dict[str, Any]:
 
 
 def _library() -> Any:
-    try:
-        return importlib.import_module("segmentation_models_pytorch")
-    except ImportError as error:
-        raise MissingDependency("reference", "segmentation_models_pytorch", "smp") from error
+    return optional("segmentation_models_pytorch")
 
 
 #: By name, what makes the PyTorch module of a configuration.

@@ -1,11 +1,15 @@
 """What the models of segmentation_models_pytorch begin with: networks that give a feature map of each size."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 from flax import nnx
 
 from ...nn import Bottleneck
+from ..mobilenet import MobileNetStagesConfig
+from ..mobilenet_v2 import MobileNetV2Stages
 from ..resnet import ARCHITECTURES, Architecture, BackboneConfig, ResNetStages
 
 
@@ -13,19 +17,11 @@ def _resnext101(width: int) -> Architecture:
     return Architecture(Bottleneck, (3, 4, 23, 3), groups=32, width_per_group=width)
 
 
-#: Encoders by segmentation_models_pytorch's name.
-ENCODERS: dict[str, Architecture] = {
-    **{name: ARCHITECTURES[name] for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")},
-    "resnext50_32x4d": ARCHITECTURES["resnext50_32x4d"],
-    **{f"resnext101_32x{width}d": _resnext101(width) for width in (4, 8, 16, 32, 48)},
-}
-
-
 class ResNetEncoder(ResNetStages):
     """A ResNet that gives its feature maps, dilated by segmentation_models_pytorch's rule.
 
     Args:
-        name: One of :data:`ENCODERS`.
+        architecture: What is special about it.
         depth: How many feature maps it gives beside the input.
         in_channels: Channels of the input.
         output_stride: 8, 16 or 32. Where it is below 32, all convolutions of the last stages have the dilation that
@@ -37,9 +33,11 @@ class ResNetEncoder(ResNetStages):
         output_stride: Pixels of the input to one of the last feature map that is given.
     """
 
-    def __init__(self, name: str, depth: int, *, in_channels: int, output_stride: int, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, architecture: Architecture, depth: int, *, in_channels: int, output_stride: int, rngs: nnx.Rngs
+    ) -> None:
         config = BackboneConfig(in_channels=in_channels, output_stride=output_stride)
-        super().__init__(ENCODERS[name], config, uniform_dilation=True, rngs=rngs)
+        super().__init__(architecture, config, uniform_dilation=True, rngs=rngs)
         self.out_channels = (in_channels, 64, *self.channels)[: depth + 1]
         self.output_stride = min(output_stride, 2**depth)
 
@@ -51,14 +49,58 @@ class ResNetEncoder(ResNetStages):
         return maps
 
 
-def make_encoder(config: Any, *, rngs: nnx.Rngs) -> ResNetEncoder:
+class MobileNetV2Encoder(MobileNetV2Stages):
+    """A MobileNetV2 that gives its feature maps.
+
+    Args:
+        depth: As for :class:`ResNetEncoder`, as all that follow.
+        in_channels: As there.
+        output_stride: As there; of the depthwise convolutions.
+        rngs: As there.
+
+    Attributes:
+        out_channels: As there, as the next one.
+        output_stride: As there.
+    """
+
+    def __init__(self, depth: int, *, in_channels: int, output_stride: int, rngs: nnx.Rngs) -> None:
+        super().__init__(MobileNetStagesConfig(in_channels=in_channels, output_stride=output_stride), rngs=rngs)
+        self.out_channels = (in_channels, *self.channels)[: depth + 1]
+        self.output_stride = min(output_stride, 2**depth)
+
+    def __call__(self, x: jax.Array) -> list[jax.Array]:
+        """Map ``(N, H, W, in_channels)`` to itself and the feature maps, ``(N, H / 2, W / 2, 16)`` the first."""
+        maps = [x]
+        for number, layer in enumerate(self.features):
+            x = layer(x)
+            if number in self.ends:
+                maps.append(x)
+            if len(maps) > len(self.out_channels):
+                break  # One more than is given: the reference runs so far, which moves statistics in training.
+        return maps[: len(self.out_channels)]
+
+
+Encoder = ResNetEncoder | MobileNetV2Encoder
+
+#: What makes an encoder, by segmentation_models_pytorch's name.
+ENCODERS: dict[str, Callable[..., Encoder]] = {
+    **{
+        name: partial(ResNetEncoder, ARCHITECTURES[name])
+        for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d")
+    },
+    **{f"resnext101_32x{width}d": partial(ResNetEncoder, _resnext101(width)) for width in (4, 8, 16, 32, 48)},
+    "mobilenet_v2": MobileNetV2Encoder,
+}
+
+
+def make_encoder(config: Any, *, rngs: nnx.Rngs) -> Encoder:
     """The encoder that a model's configuration asks for.
 
     Args:
         config: As for :class:`dilax.models.smp.config.SmpConfig`.
         rngs: Where the initial values come from.
     """
-    return ResNetEncoder(
-        config.encoder_name, config.encoder_depth, in_channels=config.in_channels,
-        output_stride=config.encoder_output_stride, rngs=rngs,
-    )  # fmt: skip
+    make = ENCODERS[config.encoder_name]
+    return make(
+        config.encoder_depth, in_channels=config.in_channels, output_stride=config.encoder_output_stride, rngs=rngs
+    )

@@ -7,7 +7,7 @@ from flax import nnx
 
 from ...errors import ArgumentError
 from .config import SmpConfig
-from .encoders import ResNetEncoder
+from .encoders import Encoder
 from .heads import ClassificationHead, SegmentationHead
 
 
@@ -31,7 +31,7 @@ class SmpModel(nnx.Module):
     def __init__(
         self,
         config: SmpConfig,
-        encoder: ResNetEncoder,
+        encoder: Encoder,
         *,
         decoder: Any,
         decoder_channels: int,
