@@ -13,6 +13,8 @@ from dilax import models
 from dilax.errors import ArgumentError
 from dilax.models.resnet import block_geometry
 from dilax.models.smp import MODELS
+from dilax.models.smp.heads import SegmentationHead
+from dilax.models.smp.pspnet import PSPDecoder
 from dilax.nn import PyramidPooling, SeparableConv
 from interop.inference import smp as inference
 
@@ -85,7 +87,8 @@ REJECTED = [
     ),
     (
         lambda: SeparableConv(3, 4, 3, rngs=nnx.Rngs(0)),
-        "Conv: kernel_size=3 does not say how many axes there are; pass a tuple with one size for each, e.g. (3, 3).",
+        "Conv: kernel_size=3 does not say how many spatial axes there are; pass one size for each of 1 to 3 axes, e.g. "
+        "(3, 3).",
     ),
 ]
 
@@ -127,16 +130,21 @@ def test_interop_knows_the_names_of_all_of_them():
 
 
 def test_initial_values_have_the_references_distributions():
-    model = models.create("smp_pan", encoder_name="resnet18", decoder_channels=24)
+    decoder = PSPDecoder(64, models.SmpPSPNetConfig(decoder_use_norm="identity"), rngs=nnx.Rngs(0))
+    heads = [
+        SegmentationHead(24, 7, kernel_size=3, upsampling=1, activation=None, xavier=xavier, rngs=nnx.Rngs(0))
+        for xavier in (True, False)
+    ]
     for kernel, bound in (
-        (model.decoder.gau1.conv2.conv.kernel[...], np.sqrt(6 / (9 * 64))),
-        (model.segmentation_head[0].kernel[...], np.sqrt(6 / (9 * (24 + 1)))),
+        (decoder.conv[0].kernel[...], np.sqrt(6 / 128)),
+        (heads[0][0].kernel[...], np.sqrt(6 / (9 * (24 + 7)))),
+        (heads[1][0].kernel[...], np.sqrt(1 / (9 * 24))),
     ):
         assert 0.97 * bound < np.abs(kernel).max() <= bound
-        assert abs(kernel.std() / (bound / np.sqrt(3)) - 1) < 0.1
-    assert not model.segmentation_head[0].bias[...].any()
-    atrous = models.create("smp_deeplabv3plus", encoder_name="resnet18")
-    assert 0.9 / 16 < np.abs(atrous.segmentation_head[0].kernel[...]).max() <= 1 / 16
+        assert abs(kernel.std() / (bound / np.sqrt(3)) - 1) < 0.05
+    assert not decoder.conv[0].bias[...].any()
+    assert not heads[0][0].bias[...].any()
+    assert heads[1][0].bias[...].any()
 
 
 @pytest.mark.slow

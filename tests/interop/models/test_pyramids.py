@@ -25,18 +25,21 @@ RATES = (1, 2, 6)
             lambda: SeparableConv2d(13, 7, 3, stride=2, padding=4, dilation=3),
             lambda rngs: SeparableConv(13, 7, (3, 3), stride=2, padding=4, dilation=3, rngs=rngs),
         ),
-        (
+        pytest.param(
             lambda: SeparableConv2d(13, 5, 3, bias=False),
             lambda rngs: SeparableConv(13, 5, (3, 3), bias=False, rngs=rngs),
+            marks=pytest.mark.slow,
         ),
         (lambda: PSPModule(13), lambda rngs: PyramidPooling(13, rngs=rngs)),
-        (
+        pytest.param(
             lambda: PSPModule(13, (2, 5, 12), use_norm="identity"),
             lambda rngs: PyramidPooling(13, (2, 5, 12), batch_norm=False, rngs=rngs),
+            marks=pytest.mark.slow,
         ),
-        (
+        pytest.param(
             lambda: ASPP(13, 6, RATES, separable=True, dropout=0.5),
             lambda rngs: Aspp(13, RATES, out_channels=6, separable=True, rngs=rngs),
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["separable", "separable without bias", "pyramid", "pyramid without norm", "separable aspp"],
@@ -52,6 +55,7 @@ def test_outputs_gradients_and_keys(make, model):
     assert_parity(module, model, X)
 
 
+@pytest.mark.slow
 def test_a_pyramid_is_equal_in_training():
     torch.manual_seed(0)
     module = randomise(PSPModule(13, (1, 3, 4)))

@@ -53,7 +53,7 @@ QUICK = (CASES[11],)
 TRAINED = [
     ("smp_deeplabv3", SMALL | {"decoder_aspp_dropout": 0.0, "encoder_output_stride": 16, "decoder_channels": 24}),
     ("smp_deeplabv3plus", SMALL | {"decoder_aspp_dropout": 0.0, "decoder_channels": 24}),
-    ("smp_pan", SMALL | {"aux_classes": 2, "aux_dropout": 0.0}),
+    ("smp_pan", SMALL | {"aux_classes": 2, "aux_dropout": 0.0, "encoder_depth": 3}),
     ("smp_pspnet", SMALL | {"psp_dropout": 0.0, "psp_out_channels": 36}),
     ("smp_pspnet", MOBILE | {"psp_dropout": 0.0, "psp_out_channels": 20}),
 ]
@@ -144,7 +144,9 @@ def test_every_layer_is_equal(name, options):
 @pytest.mark.parametrize(("name", "options"), TRAINED, ids=case_id)
 def test_training_is_equal(name, options):
     twin, model = pair(name, **options)
-    report = interop.verify(twin, model, image(*model.example_size, 2), training=True, gradients=True)
+    # The smallest map of a PAN is of four places, for a batch normalisation of two numbers magnifies what rounding does.
+    size = (128, 160) if name == "smp_pan" else model.example_size
+    report = interop.verify(twin, model, image(*size, 2), training=True, gradients=True)
     assert report.equal, report.first_difference
     running = [key for key, one in twin.named_parameters() if one.grad is not None or not key.startswith("encoder")]
     assert len(report.gradients) >= len(running)
