@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 from flax import nnx
@@ -55,7 +55,12 @@ class BackboneConfig:
             with torchvision's ``replace_stride_with_dilation``.
         multi_grid: One number for each block of the last stage, by which the dilation of the stage is multiplied in
             that block, the first one too; None leaves all as they are.
+
+    Attributes:
+        uniform_dilation: As ``uniform`` of :func:`block_geometry`.
     """
+
+    uniform_dilation: ClassVar[bool] = False
 
     in_channels: int = 3
     output_stride: int = 32
@@ -132,22 +137,23 @@ class ResNetStages(nnx.Module):
     """The stem and the four stages that all ResNets begin with.
 
     Args:
-        architecture: What is special about it.
+        architecture: One of :data:`ARCHITECTURES`.
         config: What the stages look like.
-        uniform_dilation: As ``uniform`` of :func:`block_geometry`.
         rngs: Where the initial values come from.
 
     Attributes:
         channels: Channels of the four feature maps.
         example_size: Height and width of a small input.
+
+    Raises:
+        ArgumentError: There is no such architecture, or it has no block that can be dilated as asked.
     """
 
     example_size = (65, 73)
 
-    def __init__(
-        self, architecture: Architecture, config: BackboneConfig, *, uniform_dilation: bool = False, rngs: nnx.Rngs
-    ) -> None:
-        self.channels = tuple(width * architecture.block.expansion for width in (64, 128, 256, 512))
+    def __init__(self, architecture: str, config: BackboneConfig, *, rngs: nnx.Rngs) -> None:
+        found = _lookup(architecture, config)
+        self.channels = tuple(width * found.block.expansion for width in (64, 128, 256, 512))
         self.conv1 = Conv(
             config.in_channels, 64, (7, 7), stride=2, padding=3, bias=False, kernel_init=fan_out, rngs=rngs
         )
@@ -155,13 +161,13 @@ class ResNetStages(nnx.Module):
         self.relu = ReLU()
         self.maxpool = MaxPool((3, 3), stride=2, padding=1)
         geometry = block_geometry(
-            architecture.depths, config.output_stride, config.multi_grid, uniform=uniform_dilation
+            found.depths, config.output_stride, config.multi_grid, uniform=config.uniform_dilation
         )
         inputs = (64, *self.channels)
-        self.layer1 = _stage(architecture, inputs[0], 64, geometry[0], rngs)
-        self.layer2 = _stage(architecture, inputs[1], 128, geometry[1], rngs)
-        self.layer3 = _stage(architecture, inputs[2], 256, geometry[2], rngs)
-        self.layer4 = _stage(architecture, inputs[3], 512, geometry[3], rngs)
+        self.layer1 = _stage(found, inputs[0], 64, geometry[0], rngs)
+        self.layer2 = _stage(found, inputs[1], 128, geometry[1], rngs)
+        self.layer3 = _stage(found, inputs[2], 256, geometry[2], rngs)
+        self.layer4 = _stage(found, inputs[3], 512, geometry[3], rngs)
 
     def feature_maps(self, x: jax.Array) -> dict[str, jax.Array]:
         """Map ``(N, H, W, in_channels)`` to the outputs of ``layer1`` to ``layer4`` by these names."""
@@ -192,7 +198,7 @@ class ResNet(ResNetStages):
     """
 
     def __init__(self, architecture: str, config: ResNetConfig, *, rngs: nnx.Rngs) -> None:
-        super().__init__(_lookup(architecture, config), config, rngs=rngs)
+        super().__init__(architecture, config, rngs=rngs)
         self.config = config
         self.avgpool = AdaptiveAvgPool((1, 1))
         self.fc = Linear(self.channels[-1], config.num_classes, rngs=rngs)
@@ -216,7 +222,7 @@ class ResNetBackbone(ResNetStages):
     """
 
     def __init__(self, architecture: str, config: BackboneConfig, *, auxiliary: bool, rngs: nnx.Rngs) -> None:
-        super().__init__(_lookup(architecture, config), config, rngs=rngs)
+        super().__init__(architecture, config, rngs=rngs)
         self.auxiliary = auxiliary
 
     def __call__(self, x: jax.Array) -> dict[str, jax.Array]:
@@ -239,7 +245,8 @@ def _lookup(name: str, config: BackboneConfig) -> Architecture:
             f"does not have one number for each of the {found.depths[-1]} blocks of the last stage of {name}",
             f"pass {found.depths[-1]} numbers",
         )  # fmt: skip
-    if found.block is BasicBlock and (config.output_stride, config.multi_grid) != (32, None):
+    dilated = (config.output_stride, config.multi_grid) != (32, None)
+    if found.block is BasicBlock and dilated and not config.uniform_dilation:  # torchvision's rule
         argument = "multi_grid" if config.output_stride == 32 else "output_stride"
         raise ArgumentError(
             "ResNet", argument, getattr(config, argument),

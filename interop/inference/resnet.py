@@ -7,11 +7,9 @@ from dilax.errors import DilaxError
 
 from .inferred import InferredOptions
 
-#: The blocks of each stage, the outputs and inputs of layer1.0.conv2, and whether blocks have three convolutions.
-Architecture = tuple[tuple[int, ...], tuple[int, ...], bool]
-
-#: What dilax.models.resnet says too, which imports JAX.
-ARCHITECTURES: dict[Architecture, str] = {
+# By the blocks of each stage, the outputs and inputs of layer1.0.conv2, and whether blocks have three convolutions.
+# What dilax.models.resnet says too, which imports JAX.
+_ARCHITECTURES: dict[tuple[tuple[int, ...], tuple[int, ...], bool], str] = {
     ((2, 2, 2, 2), (64, 64), False): "resnet18",
     ((3, 4, 6, 3), (64, 64), False): "resnet34",
     ((3, 4, 6, 3), (64, 64), True): "resnet50",
@@ -25,7 +23,7 @@ ARCHITECTURES: dict[Architecture, str] = {
 #: Names that :func:`infer` knows.
 NAMES = (
     *("deeplabv3_resnet50", "deeplabv3_resnet101", "fcn_resnet50", "fcn_resnet101"),
-    *ARCHITECTURES.values(),
+    *_ARCHITECTURES.values(),
 )
 
 
@@ -39,7 +37,7 @@ def infer(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
             f"infer_options: the state_dict is that of {what}, and not of {name}; "
             "pass the checkpoint of one, with torchvision's keys, or the name of its own model."
         )
-    if name in ARCHITECTURES.values():
+    if name in _ARCHITECTURES.values():
         options = {"in_channels": shapes["conv1.weight"][1], "num_classes": shapes["fc.weight"][0]}
         dilated = {"output_stride": 32, "multi_grid": None}
         return InferredOptions(options, dilated if "layer1.0.conv3.weight" in shapes else {})
@@ -55,26 +53,21 @@ def infer(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
     return InferredOptions(options, assumed)
 
 
-def architecture(shapes: Mapping[str, tuple[int, ...]], prefix: str) -> Architecture:
-    """What the stages of a ResNet, whose names begin with ``prefix``, look like; empty parts where there is none."""
-    depths = tuple(_blocks(shapes, f"{prefix}layer{stage}.") for stage in (1, 2, 3, 4))
-    kernel = shapes.get(f"{prefix}layer1.0.conv2.weight", ())
-    return depths, kernel[:2], f"{prefix}layer1.0.conv3.weight" in shapes
-
-
 def _name(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
     """Name of the model that has these arrays, as torchvision's and dilax's names have it."""
     prefix = "backbone." if "backbone.conv1.weight" in shapes else ""
-    found = ARCHITECTURES.get(architecture(shapes, prefix))
-    if found is None or len(shapes.get(f"{prefix}conv1.weight", ())) != 4:
+    depths = tuple(_blocks(shapes, f"{prefix}layer{stage}.") for stage in (1, 2, 3, 4))
+    kernel = shapes.get(f"{prefix}layer1.0.conv2.weight", ())
+    architecture = _ARCHITECTURES.get((depths, kernel[:2], f"{prefix}layer1.0.conv3.weight" in shapes))
+    if architecture is None or len(shapes.get(f"{prefix}conv1.weight", ())) != 4:
         return None
     if not prefix:
-        return found if len(shapes.get("fc.weight", ())) == 2 else None
+        return architecture if len(shapes.get("fc.weight", ())) == 2 else None
     if len(shapes.get("classifier.4.weight", ())) != 4:
         return None
     if "classifier.0.convs.0.0.weight" in shapes:
-        return f"deeplabv3_{found}"
-    return f"fcn_{found}" if "classifier.0.weight" in shapes else None
+        return f"deeplabv3_{architecture}"
+    return f"fcn_{architecture}" if "classifier.0.weight" in shapes else None
 
 
 def _blocks(shapes: Mapping[str, Any], stage: str) -> int:

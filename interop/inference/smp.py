@@ -5,7 +5,6 @@ from typing import Any
 
 from dilax.errors import DilaxError
 
-from . import resnet
 from .inferred import InferredOptions
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -30,10 +29,16 @@ _ASSUMED: dict[str, dict[str, Any]] = {
     },
     "smp_pspnet": {"encoder_output_stride": 32, "activation": None, "upsampling": 8, "psp_dropout": 0.2},
 }
-_RESNEXT101 = {((3, 4, 23, 3), (32 * width, width), True): f"resnext101_32x{width}d" for width in (4, 8, 16, 32, 48)}
-_RESNETS = {
-    key: name for key, name in (resnet.ARCHITECTURES | _RESNEXT101).items() if not name.startswith("wide_")
-}  # fmt: skip
+# By the blocks of each stage, the outputs and inputs of layer1.0.conv2, and whether blocks have three convolutions.
+_RESNETS: dict[tuple[tuple[int, ...], tuple[int, ...], bool], str] = {
+    ((2, 2, 2, 2), (64, 64), False): "resnet18",
+    ((3, 4, 6, 3), (64, 64), False): "resnet34",
+    ((3, 4, 6, 3), (64, 64), True): "resnet50",
+    ((3, 4, 23, 3), (64, 64), True): "resnet101",
+    ((3, 8, 36, 3), (64, 64), True): "resnet152",
+    ((3, 4, 6, 3), (128, 4), True): "resnext50_32x4d",
+    ((3, 4, 23, 3), (256, 8), True): "resnext101_32x8d",
+}
 
 #: Names that :func:`infer` knows.
 NAMES = tuple(_FIRST)
@@ -70,12 +75,22 @@ def _encoder(shapes: Shapes) -> tuple[str, tuple[int, ...], int]:
         stem = shapes.get("encoder.features.0.0.weight", ())
         if len(stem) == 4:
             return "mobilenet_v2", (16, 24, 32, 96, 1280), stem[1]
-    found = _RESNETS.get(resnet.architecture(shapes, "encoder."))
+    depths = tuple(_blocks(shapes, f"encoder.layer{stage}.") for stage in (1, 2, 3, 4))
+    kernel = shapes.get("encoder.layer1.0.conv2.weight", ())
+    bottleneck = "encoder.layer1.0.conv3.weight" in shapes
+    found = _RESNETS.get((depths, kernel[:2], bottleneck))
     stem = shapes.get("encoder.conv1.weight", ())
     if found is None or len(stem) != 4:
         raise _refusal("has no encoder that dilax has", "encoder")
-    expansion = 4 if "encoder.layer1.0.conv3.weight" in shapes else 1
+    expansion = 4 if bottleneck else 1
     return found, (64, *(width * expansion for width in (64, 128, 256, 512))), stem[1]
+
+
+def _blocks(shapes: Shapes, stage: str) -> int:
+    count = 0
+    while f"{stage}{count}.conv1.weight" in shapes:
+        count += 1
+    return count
 
 
 def _decoder(name: str, shapes: Shapes, first: tuple[int, ...]) -> dict[str, Any]:

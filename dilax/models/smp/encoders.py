@@ -1,27 +1,30 @@
 """What the models of segmentation_models_pytorch begin with: networks that give a feature map of each size."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 from flax import nnx
 
-from ...nn import Bottleneck
 from ..mobilenet import MobileNetStagesConfig
 from ..mobilenet_v2 import MobileNetV2Stages
-from ..resnet import ARCHITECTURES, Architecture, BackboneConfig, ResNetStages
+from ..resnet import BackboneConfig, ResNetStages
 
 
-def _resnext101(width: int) -> Architecture:
-    return Architecture(Bottleneck, (3, 4, 23, 3), groups=32, width_per_group=width)
+@dataclass(frozen=True)
+class ResNetEncoderConfig(BackboneConfig):
+    """What the stages of a :class:`ResNetEncoder` look like; the fields are those of :class:`BackboneConfig`."""
+
+    uniform_dilation: ClassVar[bool] = True
 
 
 class ResNetEncoder(ResNetStages):
     """A ResNet that gives its feature maps, dilated by segmentation_models_pytorch's rule.
 
     Args:
-        architecture: What is special about it.
+        architecture: As for :class:`dilax.models.ResNet`.
         depth: How many feature maps it gives beside the input.
         in_channels: Channels of the input.
         output_stride: 8, 16 or 32. Where it is below 32, all convolutions of the last stages have the dilation that
@@ -33,11 +36,9 @@ class ResNetEncoder(ResNetStages):
         output_stride: Pixels of the input to one of the last feature map that is given.
     """
 
-    def __init__(
-        self, architecture: Architecture, depth: int, *, in_channels: int, output_stride: int, rngs: nnx.Rngs
-    ) -> None:
-        config = BackboneConfig(in_channels=in_channels, output_stride=output_stride)
-        super().__init__(architecture, config, uniform_dilation=True, rngs=rngs)
+    def __init__(self, architecture: str, depth: int, *, in_channels: int, output_stride: int, rngs: nnx.Rngs) -> None:
+        config = ResNetEncoderConfig(in_channels=in_channels, output_stride=output_stride)
+        super().__init__(architecture, config, rngs=rngs)
         self.out_channels = (in_channels, 64, *self.channels)[: depth + 1]
         self.output_stride = min(output_stride, 2**depth)
 
@@ -82,13 +83,11 @@ class MobileNetV2Encoder(MobileNetV2Stages):
 
 Encoder = ResNetEncoder | MobileNetV2Encoder
 
+_RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d")
+
 #: What makes an encoder, by segmentation_models_pytorch's name.
 ENCODERS: dict[str, Callable[..., Encoder]] = {
-    **{
-        name: partial(ResNetEncoder, ARCHITECTURES[name])
-        for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d")
-    },
-    **{f"resnext101_32x{width}d": partial(ResNetEncoder, _resnext101(width)) for width in (4, 8, 16, 32, 48)},
+    **{name: partial(ResNetEncoder, name) for name in _RESNETS},
     "mobilenet_v2": MobileNetV2Encoder,
 }
 

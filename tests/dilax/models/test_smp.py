@@ -18,13 +18,12 @@ from dilax.models.smp.pspnet import PSPDecoder
 from dilax.nn import PyramidPooling, SeparableConv
 from interop.inference import smp as inference
 
-RESNETS = "resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d"
-WIDE = ", ".join(f"resnext101_32x{width}d" for width in (4, 8, 16, 32, 48))
+RESNETS = "resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d, resnext101_32x8d"
 REJECTED = [
     (
         lambda: models.create("smp_pan", encoder_name="resnet43"),
         "SmpPAN: encoder_name='resnet43' is no encoder (did you mean 'resnet34'?); pass one of "
-        f"{RESNETS}, {WIDE}, mobilenet_v2.",
+        f"{RESNETS}, mobilenet_v2.",
     ),
     (
         lambda: models.create("smp_deeplabv3plus", encoder_depth=2),

@@ -30,7 +30,8 @@ RATES = (1, 2, 6)
             lambda rngs: SeparableConv(13, 5, (3, 3), bias=False, rngs=rngs),
             marks=pytest.mark.slow,
         ),
-        (lambda: PSPModule(13), lambda rngs: PyramidPooling(13, rngs=rngs)),
+        (lambda: PSPModule(13, (1, 4)), lambda rngs: PyramidPooling(13, (1, 4), rngs=rngs)),
+        pytest.param(lambda: PSPModule(13), lambda rngs: PyramidPooling(13, rngs=rngs), marks=pytest.mark.slow),
         pytest.param(
             lambda: PSPModule(13, (2, 5, 12), use_norm="identity"),
             lambda rngs: PyramidPooling(13, (2, 5, 12), batch_norm=False, rngs=rngs),
@@ -42,7 +43,7 @@ RATES = (1, 2, 6)
             marks=pytest.mark.slow,
         ),
     ],
-    ids=["separable", "separable without bias", "pyramid", "pyramid without norm", "separable aspp"],
+    ids=["separable", "separable without bias", "two levels", "pyramid", "pyramid without norm", "separable aspp"],
 )
 def test_outputs_gradients_and_keys(make, model):
     torch.manual_seed(0)
