@@ -16,9 +16,19 @@ from .fcn_vgg import FCNVGG as FCNVGG
 from .fcn_vgg import FCNVGGConfig as FCNVGGConfig
 from .meshnet import MeshNet as MeshNet
 from .meshnet import MeshNetConfig as MeshNetConfig
+from .mobilenet_v2 import MobileNetV2 as MobileNetV2
+from .mobilenet_v2 import MobileNetV2Config as MobileNetV2Config
 from .registry import config_type as config_type
 from .registry import create as create
 from .registry import list_models as list  # noqa: F401  (called as dilax.models.list, as in torchvision)
 from .registry import list_models as list_models
 from .resnet import ResNet as ResNet
 from .resnet import ResNetConfig as ResNetConfig
+from .smp import SmpDeepLabV3 as SmpDeepLabV3
+from .smp import SmpDeepLabV3Config as SmpDeepLabV3Config
+from .smp import SmpDeepLabV3Plus as SmpDeepLabV3Plus
+from .smp import SmpDeepLabV3PlusConfig as SmpDeepLabV3PlusConfig
+from .smp import SmpPAN as SmpPAN
+from .smp import SmpPANConfig as SmpPANConfig
+from .smp import SmpPSPNet as SmpPSPNet
+from .smp import SmpPSPNetConfig as SmpPSPNetConfig

@@ -8,12 +8,13 @@ from typing import Any
 from flax import nnx
 
 from ..errors import ArgumentError, nearest
-from . import drn, fcn_vgg
+from . import drn, fcn_vgg, smp
 from .context import DilatedVGG, DilatedVGGConfig
 from .csrnet import CSRNet, CSRNetConfig
 from .deeplabv3 import DeepLabV3, DeepLabV3Config
 from .fcn import FCN, FCNConfig
 from .meshnet import MeshNet, MeshNetConfig
+from .mobilenet_v2 import MobileNetV2, MobileNetV2Config
 from .resnet import ResNet, ResNetConfig
 
 _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
@@ -22,6 +23,7 @@ _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
     "fcn_resnet50": (FCNConfig, partial(FCN, "resnet50")),
     "fcn_resnet101": (FCNConfig, partial(FCN, "resnet101")),
     "meshnet": (MeshNetConfig, MeshNet),
+    "mobilenet_v2": (MobileNetV2Config, MobileNetV2),
     "resnet18": (ResNetConfig, partial(ResNet, "resnet18")),
     "resnet34": (ResNetConfig, partial(ResNet, "resnet34")),
     "resnet50": (ResNetConfig, partial(ResNet, "resnet50")),
@@ -34,6 +36,7 @@ _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
     "dilated_vgg": (DilatedVGGConfig, DilatedVGG),
     **drn.MODELS,
     **fcn_vgg.MODELS,
+    **smp.MODELS,
 }
 
 

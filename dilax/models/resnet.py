@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 from flax import nnx
@@ -55,7 +55,12 @@ class BackboneConfig:
             with torchvision's ``replace_stride_with_dilation``.
         multi_grid: One number for each block of the last stage, by which the dilation of the stage is multiplied in
             that block, the first one too; None leaves all as they are.
+
+    Attributes:
+        uniform_dilation: As ``uniform`` of :func:`block_geometry`.
     """
+
+    uniform_dilation: ClassVar[bool] = False
 
     in_channels: int = 3
     output_stride: int = 32
@@ -96,9 +101,16 @@ class ResNetConfig(BackboneConfig):
 
 
 def block_geometry(
-    depths: Sequence[int], output_stride: int, multi_grid: Sequence[int] | None = None
+    depths: Sequence[int], output_stride: int, multi_grid: Sequence[int] | None = None, *, uniform: bool = False
 ) -> list[list[tuple[int, int]]]:
     """Stride and dilation of each block of each stage.
+
+    Args:
+        depths: How many blocks each stage has.
+        output_stride: As for :class:`BackboneConfig`.
+        multi_grid: As there.
+        uniform: Whether the first block of a dilated stage has the dilation of the others, as in
+            segmentation_models_pytorch; if not, that of the stage before, as in torchvision.
 
     >>> block_geometry((3, 4, 6, 3), 8)[3]
     [(1, 2), (1, 4), (1, 4)]
@@ -114,7 +126,7 @@ def block_geometry(
             reached *= stride
         elif stage > 0:
             dilation *= 2
-        rates = [before, *[dilation] * (depth - 1)]
+        rates = [dilation if uniform else before, *[dilation] * (depth - 1)]
         if multi_grid is not None and stage == len(depths) - 1:
             rates = [dilation * unit for unit in multi_grid]
         stages.append([(stride if index == 0 else 1, rate) for index, rate in enumerate(rates)])
@@ -148,7 +160,9 @@ class ResNetStages(nnx.Module):
         self.bn1 = BatchNorm(64)
         self.relu = ReLU()
         self.maxpool = MaxPool((3, 3), stride=2, padding=1)
-        geometry = block_geometry(found.depths, config.output_stride, config.multi_grid)
+        geometry = block_geometry(
+            found.depths, config.output_stride, config.multi_grid, uniform=config.uniform_dilation
+        )
         inputs = (64, *self.channels)
         self.layer1 = _stage(found, inputs[0], 64, geometry[0], rngs)
         self.layer2 = _stage(found, inputs[1], 128, geometry[1], rngs)
@@ -231,7 +245,8 @@ def _lookup(name: str, config: BackboneConfig) -> Architecture:
             f"does not have one number for each of the {found.depths[-1]} blocks of the last stage of {name}",
             f"pass {found.depths[-1]} numbers",
         )  # fmt: skip
-    if found.block is BasicBlock and (config.output_stride, config.multi_grid) != (32, None):
+    dilated = (config.output_stride, config.multi_grid) != (32, None)
+    if found.block is BasicBlock and dilated and not config.uniform_dilation:  # torchvision's rule
         argument = "multi_grid" if config.output_stride == 32 else "output_stride"
         raise ArgumentError(
             "ResNet", argument, getattr(config, argument),
@@ -247,7 +262,9 @@ def _stage(
     blocks: list[nnx.Module] = []
     for stride, dilation in geometry:
         if architecture.block is BasicBlock:
-            blocks.append(BasicBlock(in_channels, channels, stride=stride, kernel_init=fan_out, rngs=rngs))
+            blocks.append(
+                BasicBlock(in_channels, channels, stride=stride, dilation=dilation, kernel_init=fan_out, rngs=rngs)
+            )
         else:
             blocks.append(
                 Bottleneck(

@@ -60,6 +60,7 @@ from .pooling import AvgPool as AvgPool
 from .pooling import LPPool as LPPool
 from .pooling import MaxPool as MaxPool
 from .pooling import MaxUnpool as MaxUnpool
+from .pyramid_pooling import PyramidPooling as PyramidPooling
 from .recurrent import GRU as GRU
 from .recurrent import LSTM as LSTM
 from .recurrent import RNN as RNN
@@ -69,6 +70,7 @@ from .recurrent_cells import RNNCell as RNNCell
 from .residual import BasicBlock as BasicBlock
 from .residual import Bottleneck as Bottleneck
 from .resizing import Upsample as Upsample
+from .separable import SeparableConv as SeparableConv
 from .shuffling import ChannelShuffle as ChannelShuffle
 from .shuffling import Fold as Fold
 from .shuffling import PixelShuffle as PixelShuffle

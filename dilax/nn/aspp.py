@@ -15,6 +15,7 @@ from .convolution import Conv
 from .dropout import Dropout
 from .normalization import BatchNorm
 from .pooling import AdaptiveAvgPool
+from .separable import SeparableConv
 
 
 class Aspp(nnx.Module):
@@ -28,12 +29,14 @@ class Aspp(nnx.Module):
         dilations: One for each 3x3 convolution.
         out_channels: Channels of each branch and of the output.
         dropout: Share of the output that is dropped in training, from 0 to 1.
+        separable: Whether the 3x3 convolutions are :class:`dilax.nn.SeparableConv`, as in DeepLabV3+.
         rngs: Where initial values and dropout masks come from.
 
     Raises:
         ArgumentError: A number is below 1, or ``dropout`` is outside [0, 1].
 
-    Source: Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", 2017, section 3.3.
+    Source: Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", 2017, section 3.3; separable:
+    Chen et al., "Encoder-Decoder with Atrous Separable Convolution for Semantic Image Segmentation", 2018, section 3.1.
     """
 
     def __init__(
@@ -43,13 +46,15 @@ class Aspp(nnx.Module):
         *,
         out_channels: int = 256,
         dropout: float = 0.5,
+        separable: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
         positive("Aspp", in_channels=in_channels, out_channels=out_channels)
         rates = check_dilations("Aspp", dilations)
-        convolutions = [Conv(in_channels, out_channels, (1, 1), bias=False, rngs=rngs)]
+        wide = SeparableConv if separable else Conv
+        convolutions: list[nnx.Module] = [Conv(in_channels, out_channels, (1, 1), bias=False, rngs=rngs)]
         convolutions += [
-            Conv(in_channels, out_channels, (3, 3), padding=rate, dilation=rate, bias=False, rngs=rngs)
+            wide(in_channels, out_channels, (3, 3), padding=rate, dilation=rate, bias=False, rngs=rngs)
             for rate in rates
         ]
         branches = [Sequential([conv, BatchNorm(out_channels), ReLU()]) for conv in convolutions]

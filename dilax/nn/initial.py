@@ -18,14 +18,7 @@ def uniform(
 ) -> jax.Array:
     """Uniform from ``-bound`` to ``bound``, as PyTorch's layers begin; or what ``init`` gives."""
     key = rngs.params()
-    if init is not None:
-        return init(key, shape, dtype)
-    if isinstance(key, jax.core.Tracer):
-        return jax.random.uniform(key, shape, dtype, -bound, bound)
-    values = _generator(key).random(shape, _drawn(dtype))
-    values *= 2 * bound
-    values -= bound
-    return _placed(values, dtype)
+    return _uniform(key, shape, dtype, bound) if init is None else init(key, shape, dtype)
 
 
 def normal(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any, deviation: float = 1.0) -> jax.Array:
@@ -48,6 +41,48 @@ def fan_out(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = 
         out_sharding: None; initializers have it in JAX.
     """
     return _normal(key, tuple(shape), dtype, math.sqrt(2 / (math.prod(shape[:-2]) * shape[-1])))
+
+
+def uniform_fan_in(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = None) -> jax.Array:
+    """Uniform for a kernel that a ReLU follows, ``torch.nn.init.kaiming_uniform_`` with ``nonlinearity="relu"``.
+
+    Args:
+        key: As for :func:`fan_out`, as all that follow.
+        shape: As there.
+        dtype: As there.
+        out_sharding: As there.
+    """
+    return _uniform(key, tuple(shape), dtype, math.sqrt(6 / math.prod(shape[:-1])))
+
+
+def uniform_fans(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = None) -> jax.Array:
+    """Uniform by inputs and outputs together, ``torch.nn.init.xavier_uniform_`` of a kernel.
+
+    Args:
+        key: As for :func:`fan_out`, as all that follow.
+        shape: As there.
+        dtype: As there.
+        out_sharding: As there.
+    """
+    return _uniform(key, tuple(shape), dtype, math.sqrt(6 / (math.prod(shape[:-2]) * sum(shape[-2:]))))
+
+
+def gaussian(deviation: float) -> nnx.Initializer:
+    """An initializer that draws from the normal distribution around 0, ``torch.nn.init.normal_``."""
+
+    def draw(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = None) -> jax.Array:
+        return _normal(key, tuple(shape), dtype, deviation)
+
+    return draw
+
+
+def _uniform(key: Any, shape: tuple[int, ...], dtype: Any, bound: float) -> jax.Array:
+    if isinstance(key, jax.core.Tracer):
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+    values = _generator(key).random(shape, _drawn(dtype))
+    values *= 2 * bound
+    values -= bound
+    return _placed(values, dtype)
 
 
 def _normal(key: Any, shape: tuple[int, ...], dtype: Any, deviation: float) -> jax.Array:

@@ -19,6 +19,7 @@ class BasicBlock(nnx.Module):
         in_channels: Channels of the input.
         channels: Channels of the output.
         stride: Of the first convolution.
+        dilation: Of both convolutions; torchvision's block has none.
         kernel_init: What the kernels begin with, as for :class:`dilax.nn.Conv`.
         rngs: Where the initial values come from.
 
@@ -40,16 +41,21 @@ class BasicBlock(nnx.Module):
         channels: int,
         *,
         stride: int = 1,
+        dilation: int = 1,
         kernel_init: nnx.Initializer | None = None,
         rngs: nnx.Rngs,
     ) -> None:
-        positive("BasicBlock", in_channels=in_channels, channels=channels, stride=stride)
+        positive("BasicBlock", in_channels=in_channels, channels=channels, stride=stride, dilation=dilation)
         self.conv1 = Conv(
-            in_channels, channels, (3, 3), stride=stride, padding=1, bias=False, kernel_init=kernel_init, rngs=rngs
-        )
+            in_channels, channels, (3, 3), stride=stride, padding=dilation, dilation=dilation,
+            bias=False, kernel_init=kernel_init, rngs=rngs,
+        )  # fmt: skip
         self.bn1 = BatchNorm(channels)
         self.relu = ReLU()
-        self.conv2 = Conv(channels, channels, (3, 3), padding=1, bias=False, kernel_init=kernel_init, rngs=rngs)
+        self.conv2 = Conv(
+            channels, channels, (3, 3), padding=dilation, dilation=dilation,
+            bias=False, kernel_init=kernel_init, rngs=rngs,
+        )  # fmt: skip
         self.bn2 = BatchNorm(channels)
         self.downsample = _downsample(in_channels, channels, stride, kernel_init, rngs)
 

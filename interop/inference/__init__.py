@@ -8,7 +8,7 @@ from typing import Any
 
 from dilax.errors import ArgumentError, DilaxError
 
-from . import classic, resnet
+from . import classic, mobilenet, resnet, smp
 from .inferred import InferredOptions as InferredOptions
 
 
@@ -72,6 +72,8 @@ _INFER: dict[str, Callable[[Mapping[str, Any]], InferredOptions]] = {
     "meshnet": _meshnet,
     **{name: partial(resnet.infer, name) for name in resnet.NAMES},
     **classic.READERS,
+    **{name: partial(smp.infer, name) for name in smp.NAMES},
+    **mobilenet.READERS,
 }
 
 #: Names that :func:`infer_options` knows.

@@ -1,15 +1,15 @@
 """torchvision's own models, with the options that dilax has for them."""
 
-import importlib
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
 
-from dilax.errors import MissingDependency
 from dilax.models import DeepLabV3Config, FCNConfig, ResNetConfig
 from dilax.models.resnet import ARCHITECTURES, BackboneConfig
+
+from .optional import optional
 
 _DILATED = {8: [False, True, True], 16: [False, False, True], 32: [False, False, False]}
 
@@ -19,27 +19,29 @@ def _resnet(architecture: str, config: ResNetConfig) -> torch.nn.Module:
 
 
 def _deeplabv3(backbone: str, config: DeepLabV3Config) -> torch.nn.Module:
-    deeplabv3 = _import("models.segmentation.deeplabv3")
+    deeplabv3 = optional("torchvision.models.segmentation.deeplabv3")
     head = deeplabv3.DeepLabHead(2048, config.num_classes, config.dilations)
     return deeplabv3.DeepLabV3(*_with_auxiliary_head(backbone, config, head))
 
 
 def _fcn(backbone: str, config: FCNConfig) -> torch.nn.Module:
-    fcn = _import("models.segmentation.fcn")
+    fcn = optional("torchvision.models.segmentation.fcn")
     return fcn.FCN(*_with_auxiliary_head(backbone, config, fcn.FCNHead(2048, config.num_classes)))
 
 
 def _with_auxiliary_head(backbone: str, config: Any, head: torch.nn.Module) -> tuple[Any, Any, Any]:
     """The backbone, the head and the auxiliary head or None."""
     layers = {"layer4": "out"} | ({"layer3": "aux"} if config.auxiliary_head else {})
-    stages = _import("models._utils").IntermediateLayerGetter(_stages(backbone, config), return_layers=layers)
-    auxiliary = _import("models.segmentation.fcn").FCNHead(1024, config.num_classes) if config.auxiliary_head else None
-    return stages, head, auxiliary
+    getter = optional("torchvision.models._utils").IntermediateLayerGetter
+    fcn = optional("torchvision.models.segmentation.fcn")
+    auxiliary = fcn.FCNHead(1024, config.num_classes) if config.auxiliary_head else None
+    return getter(_stages(backbone, config), return_layers=layers), head, auxiliary
 
 
 def _stages(architecture: str, config: BackboneConfig, *, num_classes: int = 1) -> Any:
     dilated = _DILATED[config.output_stride]
-    module = getattr(_import("models"), architecture)(num_classes=num_classes, replace_stride_with_dilation=dilated)
+    make = getattr(optional("torchvision.models"), architecture)
+    module = make(num_classes=num_classes, replace_stride_with_dilation=dilated)
     if config.in_channels != 3:
         module.conv1 = torch.nn.Conv2d(config.in_channels, 64, 7, stride=2, padding=3, bias=False)
     if config.multi_grid is not None:
@@ -47,13 +49,6 @@ def _stages(architecture: str, config: BackboneConfig, *, num_classes: int = 1) 
         for block, unit in zip(module.layer4, config.multi_grid, strict=True):
             block.conv2.dilation = block.conv2.padding = (rate * unit, rate * unit)
     return module
-
-
-def _import(name: str) -> Any:
-    try:
-        return importlib.import_module(f"torchvision.{name}")
-    except ImportError as error:
-        raise MissingDependency("reference", "torchvision", "torchvision") from error
 
 
 #: By name, what makes the PyTorch module of a configuration.

@@ -9,6 +9,16 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("LR-ASPP of torchvision", (r"backbone\.", r"classifier\.cbr\.0\.weight", r"classifier\.low_classifier\.")),
     ("FCN of torchvision", (r"backbone\.layer4\.", r"classifier\.0\.weight", r"classifier\.4\.weight")),
     ("Faster or Mask R-CNN of torchvision", (r"backbone\.body\.", r"rpn\.head\.", r"roi_heads\.")),
+    (
+        "DeepLabV3 of segmentation_models_pytorch",
+        (r"encoder\.", r"decoder\.aspp\.convs\.1\.", r"segmentation_head\.0\."),
+    ),
+    (
+        "DeepLabV3+ of segmentation_models_pytorch",
+        (r"encoder\.", r"decoder\.aspp\.0\.convs\.1\.", r"segmentation_head\.0\."),
+    ),
+    ("PSPNet of segmentation_models_pytorch", (r"encoder\.", r"decoder\.psp\.blocks\.", r"segmentation_head\.0\.")),
+    ("PAN of segmentation_models_pytorch", (r"encoder\.", r"decoder\.fpa\.mid\.", r"segmentation_head\.0\.")),
     ("a model of segmentation_models_pytorch", (r"encoder\.", r"decoder\.", r"segmentation_head\.0\.weight")),
     ("DRN for segmentation", (r"base\.0\.0\.weight", r"seg\.weight", r"up\.weight")),
     ("CSRNet", (r"frontend\.0\.weight", r"backend\.0\.weight", r"output_layer\.weight")),

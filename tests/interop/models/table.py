@@ -8,8 +8,10 @@ from flax import nnx
 
 from dilax import models
 from interop.reference import drn, vgg
+from interop.reference.smp_models import REFERENCES as SMP
 from interop.rules import entries
 
+from .mobilenets import KINDS as MOBILENETS
 from .references import KINDS, SEGMENTATION
 
 PAGE = Path(__file__).parents[3] / "docs" / "models.md"
@@ -39,10 +41,20 @@ dilations of its last three blocks.
 DeepLabV3's branch that sees the mean of the whole map is close to the limit in float32: on the images of the tests it
 is within, but on maps of 5x5 an R of 2.6 was seen there, which `dilax convert` notes; float64 agrees.
 
-Models without torchvision's name are compared with twins of our own, written from the papers under the published codes'
+The models of segmentation_models_pytorch have its arguments and defaults. What it takes as `aux_params` is
+`aux_classes`, `aux_pooling` and `aux_dropout` here; `encoder_output_stride` of its PSPNet it takes as `output_stride`.
+All blocks of a dilated stage of its ResNets have the stage's dilation, the first too, and those of ResNet-18 and 34 are
+dilated. Layers behind `encoder_depth` stay in the model unused, as they do there. Encoders: `resnet18` to `resnet152`,
+`resnext50_32x4d`, `resnext101_32x8d`, `mobilenet_v2`. *keys* are compared on all of them, the rest on `resnet18`,
+`resnet50`, `resnext50_32x4d` and `mobilenet_v2`. Heights and widths have to be multiples of the encoder's output
+stride, there as here. The training of a PAN is compared at depth 3, where its smallest map has four places: at depth 5
+the same image leaves one, and the normalisation of two numbers magnified rounding to 5e-12.
+
+Models that no such library has are compared with twins of our own, written from the papers under the published codes'
 keys (`interop/reference`): the keys at full width, the rest with fewer channels.
 
-The tests: `tests/interop/models` (in part they need torchvision) and `tests/interop/test_meshnet.py`.
+The tests: `tests/interop/models` (in part they need torchvision or segmentation_models_pytorch) and
+`tests/interop/test_meshnet.py`.
 
 `python -m tests.interop.models.table` writes this page.
 
@@ -51,7 +63,7 @@ The tests: `tests/interop/models` (in part they need torchvision) and `tests/int
 """
 
 #: Models whose training is compared.
-TRAINED = {"fcn_resnet50", "drn_c_26", "drn_c_58", "drn_seg", "csrnet", "fcn8s", "dilated_vgg"}
+TRAINED = {*SMP, "fcn_resnet50", "drn_c_26", "drn_c_58", "drn_seg", "csrnet", "fcn8s", "dilated_vgg"}
 
 
 def page() -> str:
@@ -64,6 +76,10 @@ def _row(name: str) -> str:
     compared = f"keys, layers, way back{training}"
     if name in {kind[0] for kind in KINDS.values()}:
         reference = f"torchvision.models.{'segmentation.' if name in SEGMENTATION else ''}{name}"
+    elif name in {kind[0] for kind in MOBILENETS.values()}:
+        reference = f"torchvision.models.{name}"
+    elif name in SMP:
+        reference = f"segmentation_models_pytorch.{models.config_type(name).__name__[3:-6]}"
     elif name == "meshnet":
         reference = "interop.reference.MeshNet"
     else:

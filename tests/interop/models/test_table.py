@@ -1,6 +1,7 @@
 import pytest
 
 pytest.importorskip("torchvision")
+pytest.importorskip("segmentation_models_pytorch")
 
 from .table import PAGE, page
 
