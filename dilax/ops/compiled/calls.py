@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..lowerings import depthwise_kernel_gradient
+from .. import lowerings
 from ..problem import Problem
 from . import library
 
@@ -18,6 +18,8 @@ def takes(dtype: Any) -> bool:
 
 def forward(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
     """As :func:`dilax.ops.problem.native`."""
+    if lowerings.is_product(problem):
+        return lowerings.product(x, kernel, problem)
     c_in, c_out = kernel.shape[-2], kernel.shape[-1] // problem.groups
     if problem.groups > 1 and c_in == 1 < c_out:
         x, problem, c_out = jnp.repeat(x, c_out, axis=-1), _depthwise(problem, c_out), 1
@@ -28,6 +30,8 @@ def forward(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
 
 def input_gradient(out_gradient: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
     """As :func:`dilax.ops.problem.native_input_gradient`."""
+    if lowerings.is_product(problem):
+        return lowerings.product_input_gradient(out_gradient, kernel, problem)
     batch = out_gradient.shape[0]
     c_in, c_out = kernel.shape[-2], kernel.shape[-1] // problem.groups
     if problem.groups > 1 and c_in == 1 < c_out:
@@ -43,7 +47,7 @@ def kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> 
     """As :func:`dilax.ops.problem.native_kernel_gradient`."""
     c_in, c_out = x.shape[-1] // problem.groups, out_gradient.shape[-1] // problem.groups
     if problem.groups > 1 and c_in == 1:  # sums of products without a matrix: XLA's own code is as fast
-        return depthwise_kernel_gradient(x, out_gradient, problem)
+        return lowerings.depthwise_kernel_gradient(x, out_gradient, problem)
     shape = (*problem.kernel_size, c_in, out_gradient.shape[-1])
     call = jax.ffi.ffi_call("dilax_convolve_kernel_gradient", jax.ShapeDtypeStruct(shape, x.dtype))
     return call(x, out_gradient, geometry=_geometry(x.shape[0], c_in, c_out, problem))

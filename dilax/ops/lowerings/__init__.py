@@ -2,6 +2,9 @@
 
 from .blocks import blocks as blocks
 from .blocks import blocks_kernel_gradient as blocks_kernel_gradient
+from .products import is_product as is_product
+from .products import product as product
+from .products import product_input_gradient as product_input_gradient
 from .slabs import depth_slabs as depth_slabs
 from .slabs import depth_slabs_kernel_gradient as depth_slabs_kernel_gradient
 from .slabs import folds as folds

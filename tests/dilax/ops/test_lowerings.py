@@ -74,3 +74,24 @@ def test_strides_without_dilation_take_phases(drawn):
     assert lowerings.divides(problem, c_in)
     with jax.enable_x64(True):
         _close(_compiled(lowerings.phases, problem)(out_gradient, kernel), dx, "phases")
+
+
+@given(drawn=problems(stride=1, groups=1))
+@settings(deadline=None)
+def test_one_tap_is_a_product(drawn):
+    problem, batch, c_in, c_out = drawn
+    nothing = ((0, 0),) * problem.axes
+    problem = problem._replace(kernel_size=(1,) * problem.axes, pads=nothing)
+    assert lowerings.is_product(problem)
+    for changed in (
+        problem._replace(pads=((0, 1), *nothing[1:])),
+        problem._replace(stride=(2,) * problem.axes),
+        problem._replace(kernel_size=(2,) * problem.axes),
+        problem._replace(groups=2),
+    ):
+        assert not lowerings.is_product(changed)
+    x, kernel, out_gradient = arrays(problem, batch, c_in, c_out)
+    y, dx, _ = by_torch(problem, x, kernel, out_gradient)
+    with jax.enable_x64(True):
+        _close(_compiled(lowerings.product, problem)(x, kernel), y, "forward")
+        _close(_compiled(lowerings.product_input_gradient, problem)(out_gradient, kernel), dx, "input")

@@ -17,13 +17,18 @@ constexpr Index kPlaces = 192, kPieces = 64;
 class KernelGradient {
  public:
   // The geometry is the forward convolution's: x is read, gradient has the places of its result.
-  KernelGradient(const Geometry& geometry, const float* x, const float* gradient, float* kernel)
+  KernelGradient(const Geometry& geometry, const float* x, const float* gradient, float* kernel, Index threads)
       : geometry_(geometry), x_(x), gradient_(gradient), kernel_(kernel) {
     const Axis* axes = geometry.axes;
-    in_chunk_ = std::min<Index>(geometry.in_channels, 48);
-    out_chunk_ = std::min<Index>(geometry.out_channels, 4 * kBlock);
-    in_chunks_ = (geometry.in_channels + in_chunk_ - 1) / in_chunk_;
-    out_chunks_ = (geometry.out_channels + out_chunk_ - 1) / out_chunk_;
+    // Each chunk of input channels copies the whole gradient anew, so the larger the better; but all threads are to be
+    // busy to the end.
+    for (const Chunks& chunks : {Chunks{288, 96}, {288, 48}, {288, 32}, {144, 32}, {96, 32}, {48, 32}}) {
+      in_chunk_ = std::min(geometry.in_channels, chunks.in);
+      out_chunk_ = std::min(geometry.out_channels, chunks.out);
+      in_chunks_ = (geometry.in_channels + in_chunk_ - 1) / in_chunk_;
+      out_chunks_ = (geometry.out_channels + out_chunk_ - 1) / out_chunk_;
+      if (tasks() >= 3 * threads) break;
+    }
     for (Index tap = 0; tap < axes[2].taps; ++tap) {
       Range met{0, 0, 0};
       for (Index place = 0; place < axes[2].out; ++place) {
@@ -93,6 +98,9 @@ class KernelGradient {
   }
 
  private:
+  struct Chunks {
+    Index in, out;  // channels
+  };
   struct Range {
     Index first, last, seen;  // places of the result, and the place of x that the first sees
   };

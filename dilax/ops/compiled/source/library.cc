@@ -55,7 +55,8 @@ ffi::Error Convolve(ffi::ThreadPool pool, ffi::Span<const Index> numbers, bool t
 ffi::Error ConvolveKernelGradient(ffi::ThreadPool pool, ffi::Span<const Index> numbers, Array x, Array gradient,
                                   Result kernel) {
   const Geometry geometry = Decode(numbers, false);
-  const KernelGradient computation(geometry, x.typed_data(), gradient.typed_data(), kernel->typed_data());
+  const KernelGradient computation(geometry, x.typed_data(), gradient.typed_data(), kernel->typed_data(),
+                                   std::max<Index>(1, pool.num_threads()));
   ForEach(pool, computation.tasks(), [&](Index task) { computation.Compute(task); });
   return ffi::Error::Success();
 }
