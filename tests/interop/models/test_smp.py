@@ -36,20 +36,21 @@ CASES = [
     ("smp_deeplabv3plus", SMALL | {"aux_classes": 4, "aux_pooling": "max"}),
     ("smp_deeplabv3plus", SMALL | {"encoder_output_stride": 8, "decoder_aspp_separable": False}),
     ("smp_deeplabv3plus", SMALL | {"encoder_depth": 3, "activation": "softmax2d", "decoder_channels": 32}),
-    ("smp_deeplabv3plus", {"encoder_name": "resnext50_32x4d", "classes": 4, "encoder_output_stride": 8}),
     ("smp_pan", SMALL | {"aux_classes": 2}),
     ("smp_pan", SMALL | {"encoder_output_stride": 32, "decoder_interpolation": "bicubic", "upsampling": 1}),
     ("smp_pan", SMALL | {"encoder_depth": 4, "decoder_interpolation": "nearest", "activation": "sigmoid"}),
     ("smp_pan", SMALL | {"encoder_depth": 3, "decoder_interpolation": "area", "decoder_channels": 6}),
     ("smp_pspnet", SMALL | {"psp_out_channels": 36}),
     ("smp_pspnet", SMALL | {"encoder_depth": 5, "encoder_output_stride": 8, "decoder_use_norm": "identity"}),
-    ("smp_pspnet", {"encoder_name": "resnet50", "classes": 4, "encoder_depth": 4, "upsampling": 16}),
+    ("smp_pspnet", {"encoder_name": "resnext50_32x4d", "classes": 4, "encoder_depth": 4, "upsampling": 16}),
     ("smp_deeplabv3", MOBILE | {"decoder_channels": 24}),
     ("smp_deeplabv3plus", MOBILE | {"aux_classes": 3}),
     ("smp_pan", MOBILE | {"encoder_depth": 4}),
     ("smp_pspnet", MOBILE | {"psp_out_channels": 20}),
 ]
-QUICK = (CASES[11],)
+# Compared in float64 alone: its mean of the whole map is just beyond the limit in float32, as docs/models.md says.
+IN_FLOAT64 = ("smp_deeplabv3plus", {"encoder_name": "resnext50_32x4d", "classes": 4, "encoder_output_stride": 8})
+QUICK = (CASES[10],)
 TRAINED = [
     ("smp_deeplabv3", SMALL | {"decoder_aspp_dropout": 0.0, "encoder_output_stride": 16, "decoder_channels": 24}),
     ("smp_deeplabv3plus", SMALL | {"decoder_aspp_dropout": 0.0, "decoder_channels": 24}),
@@ -77,7 +78,7 @@ def _threads():
     [
         *((name, {}) for name in NAMES),
         *slow_unless((), [("smp_deeplabv3plus", {"encoder_name": encoder}) for encoder in ENCODERS]),
-        *slow_unless((), CASES),
+        *slow_unless((), [*CASES, IN_FLOAT64]),
     ],
     ids=case_id,
 )
@@ -116,7 +117,7 @@ def test_the_state_dict_has_the_references_order():
     assert list(interop.state_dict(models.create("smp_pan", **SMALL))) == expected
 
 
-@pytest.mark.parametrize(("name", "options"), slow_unless(QUICK, CASES), ids=case_id)
+@pytest.mark.parametrize(("name", "options"), slow_unless(QUICK, [*CASES, IN_FLOAT64]), ids=case_id)
 def test_whole_model_and_the_way_back(name, options):
     twin, model = pair(name, **options)
     assert_same_arrays(model, twin)
