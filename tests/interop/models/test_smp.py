@@ -258,4 +258,4 @@ def test_convert_reads_the_options_and_verifies(tmp_path, capsys):
     assert main(["export", str(tmp_path / "flax"), "--output", str(tmp_path / "back.pth")]) == 0
     twin.load_state_dict(torch.load(tmp_path / "back.pth", weights_only=True))
     assert main(["inspect", str(tmp_path / "back.pth")]) == 0
-    assert "looks like DeepLabV3+ of segmentation_models_pytorch" in capsys.readouterr().out
+    assert "model: smp_deeplabv3plus encoder_name=resnet18 in_channels=2 classes=5 " in capsys.readouterr().out
