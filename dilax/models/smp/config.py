@@ -63,9 +63,10 @@ class SmpConfig:
                 f"is not {', '.join(others)} or {last}", "pass one of them",
             )  # fmt: skip
         positive(name, in_channels=self.in_channels, classes=self.classes)
-        for option in ("upsampling", "aux_classes"):
-            if getattr(self, option) is not None:
-                positive(name, **{option: getattr(self, option)})
+        if self.aux_classes is not None:
+            positive(name, aux_classes=self.aux_classes)
+        if self.upsampling is not None or type(self).upsampling is not None:  # None only where it is the default
+            positive(name, upsampling=self.upsampling)
         if self.activation is not None:
             one_of(name, "activation", self.activation, ACTIVATIONS)
         one_of(name, "aux_pooling", self.aux_pooling, POOLINGS)

@@ -151,6 +151,26 @@ def test_optimizers_are_named(tmp_path, capsys, name, said):
             "DeepLabV3 of torchvision",
         ),
         ("backbone.layer4.0.conv1.weight classifier.0.weight classifier.4.weight", "FCN of torchvision"),
+        (
+            "encoder.conv1.weight decoder.aspp.convs.1.0.weight segmentation_head.0.weight",
+            "DeepLabV3 of segmentation_models_pytorch",
+        ),
+        (
+            "encoder.conv1.weight decoder.aspp.0.convs.1.0.0.weight segmentation_head.0.weight",
+            "DeepLabV3+ of segmentation_models_pytorch",
+        ),
+        (
+            "encoder.conv1.weight decoder.psp.blocks.0.pool.1.0.bias segmentation_head.0.weight",
+            "PSPNet of segmentation_models_pytorch",
+        ),
+        (
+            "encoder.conv1.weight decoder.fpa.mid.0.conv.weight segmentation_head.0.weight",
+            "PAN of segmentation_models_pytorch",
+        ),
+        (
+            "encoder.conv1.weight decoder.blocks.0.conv1.0.weight segmentation_head.0.weight",
+            "a model of segmentation_models_pytorch",
+        ),
         ("conv_pre.weight_v ups.0.weight_g resblocks.0.convs1.0.weight_v conv_post.bias", "HiFi-GAN generator"),
         ("frontend.0.weight backend.0.weight output_layer.weight", "CSRNet"),
         ("my_features.0.weight my_classifier.6.weight", None),

@@ -48,6 +48,10 @@ REJECTED = [
         "SmpPAN: upsampling=1.5 is no integer; pass a positive integer.",
     ),
     (
+        lambda: models.create("smp_deeplabv3plus", upsampling=None),
+        "SmpDeepLabV3Plus: upsampling=None is no integer; pass a positive integer.",
+    ),
+    (
         lambda: models.create("smp_pan", activation="relu"),
         "SmpPAN: activation='relu' is unknown; pass 'sigmoid', 'softmax', 'softmax2d', 'logsoftmax' or 'tanh'.",
     ),

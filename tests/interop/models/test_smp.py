@@ -36,20 +36,21 @@ CASES = [
     ("smp_deeplabv3plus", SMALL | {"aux_classes": 4, "aux_pooling": "max"}),
     ("smp_deeplabv3plus", SMALL | {"encoder_output_stride": 8, "decoder_aspp_separable": False}),
     ("smp_deeplabv3plus", SMALL | {"encoder_depth": 3, "activation": "softmax2d", "decoder_channels": 32}),
-    ("smp_deeplabv3plus", {"encoder_name": "resnext50_32x4d", "classes": 4, "encoder_output_stride": 8}),
     ("smp_pan", SMALL | {"aux_classes": 2}),
     ("smp_pan", SMALL | {"encoder_output_stride": 32, "decoder_interpolation": "bicubic", "upsampling": 1}),
     ("smp_pan", SMALL | {"encoder_depth": 4, "decoder_interpolation": "nearest", "activation": "sigmoid"}),
     ("smp_pan", SMALL | {"encoder_depth": 3, "decoder_interpolation": "area", "decoder_channels": 6}),
     ("smp_pspnet", SMALL | {"psp_out_channels": 36}),
     ("smp_pspnet", SMALL | {"encoder_depth": 5, "encoder_output_stride": 8, "decoder_use_norm": "identity"}),
-    ("smp_pspnet", {"encoder_name": "resnet50", "classes": 4, "encoder_depth": 4, "upsampling": 16}),
+    ("smp_pspnet", {"encoder_name": "resnext50_32x4d", "classes": 4, "encoder_depth": 4, "upsampling": 16}),
     ("smp_deeplabv3", MOBILE | {"decoder_channels": 24}),
     ("smp_deeplabv3plus", MOBILE | {"aux_classes": 3}),
     ("smp_pan", MOBILE | {"encoder_depth": 4}),
     ("smp_pspnet", MOBILE | {"psp_out_channels": 20}),
 ]
-QUICK = (CASES[11],)
+# Compared in float64 alone: its mean of the whole map is just beyond the limit in float32, as docs/models.md says.
+IN_FLOAT64 = ("smp_deeplabv3plus", {"encoder_name": "resnext50_32x4d", "classes": 4, "encoder_output_stride": 8})
+QUICK = (CASES[10],)
 TRAINED = [
     ("smp_deeplabv3", SMALL | {"decoder_aspp_dropout": 0.0, "encoder_output_stride": 16, "decoder_channels": 24}),
     ("smp_deeplabv3plus", SMALL | {"decoder_aspp_dropout": 0.0, "decoder_channels": 24}),
@@ -77,7 +78,7 @@ def _threads():
     [
         *((name, {}) for name in NAMES),
         *slow_unless((), [("smp_deeplabv3plus", {"encoder_name": encoder}) for encoder in ENCODERS]),
-        *slow_unless((), CASES),
+        *slow_unless((), [*CASES, IN_FLOAT64]),
     ],
     ids=case_id,
 )
@@ -116,7 +117,7 @@ def test_the_state_dict_has_the_references_order():
     assert list(interop.state_dict(models.create("smp_pan", **SMALL))) == expected
 
 
-@pytest.mark.parametrize(("name", "options"), slow_unless(QUICK, CASES), ids=case_id)
+@pytest.mark.parametrize(("name", "options"), slow_unless(QUICK, [*CASES, IN_FLOAT64]), ids=case_id)
 def test_whole_model_and_the_way_back(name, options):
     twin, model = pair(name, **options)
     assert_same_arrays(model, twin)
@@ -148,8 +149,11 @@ def test_training_is_equal(name, options):
     size = (128, 160) if name == "smp_pan" else model.example_size
     report = interop.verify(twin, model, image(*size, 2), training=True, gradients=True)
     assert report.equal, report.first_difference
-    running = [key for key, one in twin.named_parameters() if one.grad is not None or not key.startswith("encoder")]
-    assert len(report.gradients) >= len(running)
+    idle = [f"{phrase.removesuffix(' (does not run)')}." for phrase in report.not_compared]
+    if options["encoder_name"] == "mobilenet_v2":
+        idle += [f"encoder.features.{number}." for number in range(7, 14)]  # run, and the decoder does not look at them
+    trained = [key for key, _ in twin.named_parameters() if not key.startswith(tuple(idle))]
+    assert len(report.gradients) >= len(trained) > 20
     assert report.statistics
 
 
@@ -198,8 +202,10 @@ def test_other_models_are_refused():
     assert "has a decoder that takes 7 channels, which resnet18 does not give; pass " in str(caught.value)
 
 
-@pytest.mark.parametrize("upsampling", [1, 3])
-@pytest.mark.parametrize("activation", [None, *ACTIVATIONS])
+@pytest.mark.parametrize(
+    ("activation", "upsampling"),
+    slow_unless((("softmax", 3),), [(name, factor) for name in (None, *ACTIVATIONS) for factor in (1, 3)]),
+)
 @pytest.mark.filterwarnings("ignore:Implicit dimension choice")  # "softmax" and "logsoftmax" of the reference
 def test_heads_are_equal(activation, upsampling):
     torch.manual_seed(0)
@@ -252,4 +258,4 @@ def test_convert_reads_the_options_and_verifies(tmp_path, capsys):
     assert main(["export", str(tmp_path / "flax"), "--output", str(tmp_path / "back.pth")]) == 0
     twin.load_state_dict(torch.load(tmp_path / "back.pth", weights_only=True))
     assert main(["inspect", str(tmp_path / "back.pth")]) == 0
-    assert "looks like DeepLabV3+ of segmentation_models_pytorch" in capsys.readouterr().out
+    assert "model: smp_deeplabv3plus encoder_name=resnet18 in_channels=2 classes=5 " in capsys.readouterr().out
