@@ -60,16 +60,6 @@ class MobileNetConfig(MobileNetStagesConfig):
         share(name, "dropout", self.dropout)
 
 
-def round_channels(channels: float) -> int:
-    """The multiple of 8 next to a number of channels, at least 8, and never less by more than a tenth.
-
-    >>> [round_channels(channels) for channels in (3, 11.2, 33.6, 60)]
-    [8, 16, 32, 64]
-    """
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
-
-
 def block_geometry(strides: Iterable[int], output_stride: int, *, delayed: bool = False) -> list[tuple[int, int]]:
     """Stride and dilation of each block behind a first convolution of stride 2.
 
