@@ -30,3 +30,6 @@ from .registry import list_models as list  # noqa: F401  (called as dilax.models
 from .registry import list_models as list_models
 from .resnet import ResNet as ResNet
 from .resnet import ResNetConfig as ResNetConfig
+from .timm_mobilenet import TimmMobileNetConfig as TimmMobileNetConfig
+from .timm_mobilenet import TimmMobileNetV2 as TimmMobileNetV2
+from .timm_mobilenet import TimmMobileNetV3 as TimmMobileNetV3

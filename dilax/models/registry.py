@@ -8,7 +8,7 @@ from typing import Any
 from flax import nnx
 
 from ..errors import ArgumentError, nearest
-from . import drn, fcn_vgg
+from . import drn, fcn_vgg, timm_mobilenet
 from .context import DilatedVGG, DilatedVGGConfig
 from .csrnet import CSRNet, CSRNetConfig
 from .deeplabv3 import DeepLabV3, DeepLabV3Config
@@ -42,6 +42,7 @@ _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
     "dilated_vgg": (DilatedVGGConfig, DilatedVGG),
     **drn.MODELS,
     **fcn_vgg.MODELS,
+    **timm_mobilenet.MODELS,
 }
 
 

@@ -20,12 +20,7 @@ def uniform(
     key = rngs.params()
     if init is not None:
         return init(key, shape, dtype)
-    if isinstance(key, jax.core.Tracer):
-        return jax.random.uniform(key, shape, dtype, -bound, bound)
-    values = _generator(key).random(shape, _drawn(dtype))
-    values *= 2 * bound
-    values -= bound
-    return _placed(values, dtype)
+    return _uniform(key, shape, dtype, bound)
 
 
 def normal(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any, deviation: float = 1.0) -> jax.Array:
@@ -57,6 +52,24 @@ def gaussian(deviation: float) -> nnx.Initializer:
         return _normal(key, tuple(shape), dtype, deviation)
 
     return draw
+
+
+def symmetric(bound: float) -> nnx.Initializer:
+    """An initializer that draws uniformly from ``-bound`` to ``bound``, ``torch.nn.init.uniform_``."""
+
+    def draw(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = None) -> jax.Array:
+        return _uniform(key, tuple(shape), dtype, bound)
+
+    return draw
+
+
+def _uniform(key: Any, shape: tuple[int, ...], dtype: Any, bound: float) -> jax.Array:
+    if isinstance(key, jax.core.Tracer):
+        return jax.random.uniform(key, shape, dtype, -bound, bound)
+    values = _generator(key).random(shape, _drawn(dtype))
+    values *= 2 * bound
+    values -= bound
+    return _placed(values, dtype)
 
 
 def _normal(key: Any, shape: tuple[int, ...], dtype: Any, deviation: float) -> jax.Array:

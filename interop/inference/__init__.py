@@ -8,7 +8,7 @@ from typing import Any
 
 from dilax.errors import ArgumentError, DilaxError
 
-from . import classic, mobilenet, resnet
+from . import classic, mobilenet, resnet, timm_mobilenet
 from .inferred import InferredOptions as InferredOptions
 
 
@@ -73,6 +73,7 @@ _INFER: dict[str, Callable[[Mapping[str, Any]], InferredOptions]] = {
     **{name: partial(resnet.infer, name) for name in resnet.NAMES},
     **classic.READERS,
     **mobilenet.READERS,
+    **timm_mobilenet.READERS,
 }
 
 #: Names that :func:`infer_options` knows.
