@@ -10,6 +10,7 @@ from flax import nnx
 
 import interop
 from dilax import models
+from dilax.cli import main
 from dilax.errors import DilaxError
 from interop import reference as twins
 from interop.testing import assert_parity, randomise
@@ -136,3 +137,33 @@ def test_other_options_have_twins(name, options):
     assert_same_structure(model, module)
     images = np.random.default_rng(1).gumbel(size=(2, 65, 73, options.get("in_channels", 3)))
     assert_parity(module, model, images, gradients=False)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_file_is_inspected_converted_and_goes_back(tmp_path, capsys):
+    path, target, back = tmp_path / "model.pth", tmp_path / "converted", tmp_path / "back.pth"
+    module = randomise(reference("deeplabv3_mobilenet_v3_large with auxiliary head"))
+    torch.save(module.state_dict(), path)
+    assert main(["inspect", str(path)]) == 0
+    name = "deeplabv3_mobilenet_v3_large"
+    options = "in_channels=3 width_mult=1.0 num_classes=5 auxiliary_head=True"
+    assert f"{name} {options}" in " ".join(capsys.readouterr().out.split())
+    assert main(["convert", str(path), "--model", name, "--no-verify", "--output", str(target)]) == 0
+    assert f"model: {name} output_stride=16 dilations=12,24,36 {options}\n" in capsys.readouterr().out
+    assert main(["export", str(target), "--output", str(back)]) == 0
+    arrays = torch.load(back, weights_only=True)
+    expected = module.state_dict()
+    assert list(arrays) == list(expected)
+    assert all(torch.equal(arrays[key], tensor) for key, tensor in expected.items())
+
+
+def test_another_checkpoint_is_refused():
+    with torch.device("meta"):
+        arrays = reference("mobilenet_v2").state_dict()
+    with pytest.raises(DilaxError) as caught:
+        interop.infer_options("lraspp_mobilenet_v3_large", arrays)
+    assert str(caught.value) == (
+        "infer_options: the state_dict is not that of lraspp_mobilenet_v3_large; pass the checkpoint of one, with "
+        "torchvision's keys, or the name of its own model."
+    )
