@@ -10,11 +10,12 @@ import jax
 from flax import nnx
 
 from .. import ops
-from ..mobilenets import V2_STAGES, V3_ARCHITECTURES, V3Block, round_channels
+from ..mobilenets import V2_STAGES, V3Block, round_channels
 from ..nn import BatchNorm, Conv, Dropout, Hardsigmoid, Hardswish, Identity, Linear, ReLU, ReLU6, Sequential
 from ..nn.checks import positive, share
 from ..nn.initial import gaussian, symmetric
 from .mobilenet import block_geometry, check_output_stride
+from .mobilenet_v3 import lookup
 
 
 @dataclass(frozen=True)
@@ -262,13 +263,16 @@ class TimmMobileNetV3(TimmMobileNet):
         config: What it looks like.
         rngs: Where initial values and dropout masks come from.
 
+    Raises:
+        ArgumentError: There is no such architecture.
+
     Differs from PyTorch: channels are last; timm has an ``output_stride`` below 32 without the classifier alone.
 
     Source: Howard et al., "Searching for MobileNetV3", 2019.
     """
 
     def __init__(self, architecture: str, config: TimmMobileNetConfig, *, rngs: nnx.Rngs) -> None:
-        found = V3_ARCHITECTURES[architecture]
+        found = lookup(architecture)
         activations = [Hardswish if block.hard else ReLU for block in found.blocks]
         super().__init__(found.stages, config, stem=16, activation=Hardswish, activations=activations, rngs=rngs)
         channels = found.blocks[-1].channels

@@ -45,10 +45,10 @@ rounds a product of two rows and few columns about twice as badly as PyTorch (R 
 DeepLabV3's branch that sees the mean of the whole map is close to the limit in float32: on the images of the tests it
 is within, but on maps of 5x5 an R of 2.6 was seen there, which `dilax convert` notes; float64 agrees.
 
-Models without torchvision's name are compared with twins of our own, written from the papers under the published codes'
-keys (`interop/reference`): the keys at full width, the rest with fewer channels.
+Models without torchvision's or timm's name are compared with twins of our own, written from the papers under the
+published codes' keys (`interop/reference`): the keys at full width, the rest with fewer channels.
 
-The tests: `tests/interop/models` (in part they need torchvision) and `tests/interop/test_meshnet.py`.
+The tests: `tests/interop/models` (in part they need torchvision or timm) and `tests/interop/test_meshnet.py`.
 
 `python -m tests.interop.models.table` writes this page.
 
