@@ -16,8 +16,14 @@ from .fcn_vgg import FCNVGG as FCNVGG
 from .fcn_vgg import FCNVGGConfig as FCNVGGConfig
 from .meshnet import MeshNet as MeshNet
 from .meshnet import MeshNetConfig as MeshNetConfig
+from .mobilenet_segmentation import LRASPP as LRASPP
+from .mobilenet_segmentation import DeepLabV3MobileNet as DeepLabV3MobileNet
+from .mobilenet_segmentation import DeepLabV3MobileNetConfig as DeepLabV3MobileNetConfig
+from .mobilenet_segmentation import LRASPPConfig as LRASPPConfig
 from .mobilenet_v2 import MobileNetV2 as MobileNetV2
 from .mobilenet_v2 import MobileNetV2Config as MobileNetV2Config
+from .mobilenet_v3 import MobileNetV3 as MobileNetV3
+from .mobilenet_v3 import MobileNetV3Config as MobileNetV3Config
 from .registry import config_type as config_type
 from .registry import create as create
 from .registry import list_models as list  # noqa: F401  (called as dilax.models.list, as in torchvision)
@@ -32,3 +38,6 @@ from .smp import SmpPAN as SmpPAN
 from .smp import SmpPANConfig as SmpPANConfig
 from .smp import SmpPSPNet as SmpPSPNet
 from .smp import SmpPSPNetConfig as SmpPSPNetConfig
+from .timm_mobilenet import TimmMobileNetConfig as TimmMobileNetConfig
+from .timm_mobilenet import TimmMobileNetV2 as TimmMobileNetV2
+from .timm_mobilenet import TimmMobileNetV3 as TimmMobileNetV3

@@ -32,8 +32,7 @@ class MobileNetStagesConfig:
         name = type(self).__name__.removesuffix("Config")
         positive(name, in_channels=self.in_channels)
         finite(name, width_mult=self.width_mult)
-        if self.output_stride not in (8, 16, 32):
-            raise ArgumentError(name, "output_stride", self.output_stride, "is not 8, 16 or 32", "pass one of them")
+        check_output_stride(name, self.output_stride)
         if self.width_mult <= 0:
             raise ArgumentError(name, "width_mult", self.width_mult, "is not above 0", "pass e.g. 0.75")
 
@@ -60,14 +59,10 @@ class MobileNetConfig(MobileNetStagesConfig):
         share(name, "dropout", self.dropout)
 
 
-def round_channels(channels: float) -> int:
-    """The multiple of 8 next to a number of channels, at least 8, and never less by more than a tenth.
-
-    >>> [round_channels(channels) for channels in (3, 11.2, 33.6, 60)]
-    [8, 16, 32, 64]
-    """
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded + 8 if rounded < 0.9 * channels else rounded
+def check_output_stride(function: str, output_stride: int) -> None:
+    """Raise an ArgumentError unless it is 8, 16 or 32."""
+    if output_stride not in (8, 16, 32):
+        raise ArgumentError(function, "output_stride", output_stride, "is not 8, 16 or 32", "pass one of them")
 
 
 def block_geometry(strides: Iterable[int], output_stride: int, *, delayed: bool = False) -> list[tuple[int, int]]:

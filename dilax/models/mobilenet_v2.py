@@ -6,19 +6,10 @@ import jax
 from flax import nnx
 
 from .. import ops
+from ..mobilenets import V2_STAGES, round_channels
 from ..nn import BatchNorm, Conv, Dropout, Linear, ReLU6, Sequential
 from ..nn.initial import fan_out, gaussian
-from .mobilenet import (
-    MobileNetConfig,
-    MobileNetStages,
-    MobileNetStagesConfig,
-    block_geometry,
-    conv_norm,
-    round_channels,
-)
-
-#: Of each stage: what a block multiplies its input's channels by inside, channels, blocks, and stride of the first.
-STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+from .mobilenet import MobileNetConfig, MobileNetStages, MobileNetStagesConfig, block_geometry, conv_norm
 
 
 @dataclass(frozen=True)
@@ -82,24 +73,19 @@ class MobileNetV2Stages(MobileNetStages):
     """
 
     def __init__(self, config: MobileNetStagesConfig, *, rngs: nnx.Rngs) -> None:
-        rows = [
-            (expansion, round_channels(channels * config.width_mult), stride if place == 0 else 1)
-            for expansion, channels, count, stride in STAGES
-            for place in range(count)
-        ]
-        strides = [stride for *_, stride in rows]
-        widths = [round_channels(32 * config.width_mult), *(channels for _, channels, _ in rows)]
+        strides = [stage.stride if place == 0 else 1 for stage in V2_STAGES for place in range(stage.blocks)]
+        stages = [stage for stage in V2_STAGES for _ in range(stage.blocks)]
+        widths = [round_channels(channels * config.width_mult) for channels in (32, *(s.channels for s in stages))]
         widths.append(round_channels(1280 * max(1.0, config.width_mult)))
         layers: list[nnx.Module] = [
             conv_norm(config.in_channels, widths[0], 3, stride=2, activation=ReLU6(), rngs=rngs)
         ]
         geometry = block_geometry(strides, config.output_stride)
-        for (expansion, channels, whole), (stride, dilation) in zip(rows, geometry, strict=True):
-            width = widths[len(layers) - 1]
+        for number, (stage, (stride, dilation)) in enumerate(zip(stages, geometry, strict=True)):
             layers.append(
                 InvertedResidual(
-                    width, channels, expansion=expansion, stride=stride, dilation=dilation,
-                    residual=whole == 1 and width == channels, rngs=rngs,
+                    *widths[number : number + 2], expansion=stage.expansion, stride=stride, dilation=dilation,
+                    residual=strides[number] == 1 and widths[number] == widths[number + 1], rngs=rngs,
                 )
             )  # fmt: skip
         layers.append(conv_norm(widths[-2], widths[-1], activation=ReLU6(), rngs=rngs))

@@ -8,13 +8,15 @@ from typing import Any
 from flax import nnx
 
 from ..errors import ArgumentError, nearest
-from . import drn, fcn_vgg, smp
+from . import drn, fcn_vgg, smp, timm_mobilenet
 from .context import DilatedVGG, DilatedVGGConfig
 from .csrnet import CSRNet, CSRNetConfig
 from .deeplabv3 import DeepLabV3, DeepLabV3Config
 from .fcn import FCN, FCNConfig
 from .meshnet import MeshNet, MeshNetConfig
+from .mobilenet_segmentation import LRASPP, DeepLabV3MobileNet, DeepLabV3MobileNetConfig, LRASPPConfig
 from .mobilenet_v2 import MobileNetV2, MobileNetV2Config
+from .mobilenet_v3 import MobileNetV3, MobileNetV3Config
 from .resnet import ResNet, ResNetConfig
 
 _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
@@ -23,7 +25,11 @@ _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
     "fcn_resnet50": (FCNConfig, partial(FCN, "resnet50")),
     "fcn_resnet101": (FCNConfig, partial(FCN, "resnet101")),
     "meshnet": (MeshNetConfig, MeshNet),
+    "deeplabv3_mobilenet_v3_large": (DeepLabV3MobileNetConfig, partial(DeepLabV3MobileNet, "mobilenet_v3_large")),
+    "lraspp_mobilenet_v3_large": (LRASPPConfig, partial(LRASPP, "mobilenet_v3_large")),
     "mobilenet_v2": (MobileNetV2Config, MobileNetV2),
+    "mobilenet_v3_large": (MobileNetV3Config, partial(MobileNetV3, "mobilenet_v3_large")),
+    "mobilenet_v3_small": (MobileNetV3Config, partial(MobileNetV3, "mobilenet_v3_small")),
     "resnet18": (ResNetConfig, partial(ResNet, "resnet18")),
     "resnet34": (ResNetConfig, partial(ResNet, "resnet34")),
     "resnet50": (ResNetConfig, partial(ResNet, "resnet50")),
@@ -37,6 +43,7 @@ _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
     **drn.MODELS,
     **fcn_vgg.MODELS,
     **smp.MODELS,
+    **timm_mobilenet.MODELS,
 }
 
 

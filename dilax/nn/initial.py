@@ -18,7 +18,9 @@ def uniform(
 ) -> jax.Array:
     """Uniform from ``-bound`` to ``bound``, as PyTorch's layers begin; or what ``init`` gives."""
     key = rngs.params()
-    return _uniform(key, shape, dtype, bound) if init is None else init(key, shape, dtype)
+    if init is not None:
+        return init(key, shape, dtype)
+    return _uniform(key, shape, dtype, bound)
 
 
 def normal(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any, deviation: float = 1.0) -> jax.Array:
@@ -72,6 +74,15 @@ def gaussian(deviation: float) -> nnx.Initializer:
 
     def draw(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = None) -> jax.Array:
         return _normal(key, tuple(shape), dtype, deviation)
+
+    return draw
+
+
+def symmetric(bound: float) -> nnx.Initializer:
+    """An initializer that draws uniformly from ``-bound`` to ``bound``, ``torch.nn.init.uniform_``."""
+
+    def draw(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = None) -> jax.Array:
+        return _uniform(key, tuple(shape), dtype, bound)
 
     return draw
 

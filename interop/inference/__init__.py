@@ -8,7 +8,7 @@ from typing import Any
 
 from dilax.errors import ArgumentError, DilaxError
 
-from . import classic, mobilenet, resnet, smp
+from . import classic, mobilenet, resnet, smp, timm_mobilenet
 from .inferred import InferredOptions as InferredOptions
 
 
@@ -74,6 +74,7 @@ _INFER: dict[str, Callable[[Mapping[str, Any]], InferredOptions]] = {
     **classic.READERS,
     **{name: partial(smp.infer, name) for name in smp.NAMES},
     **mobilenet.READERS,
+    **timm_mobilenet.READERS,
 }
 
 #: Names that :func:`infer_options` knows.

@@ -7,13 +7,14 @@ import torch
 
 from dilax.models import config_type
 
-from . import drn, mobilenet, smp_models, torchvision_models, vgg
+from . import drn, mobilenet, smp_models, timm_mobilenet, torchvision_models, vgg
 from .meshnet import MeshNet
 
 _REFERENCES: dict[str, Callable[..., torch.nn.Module]] = {
     "meshnet": MeshNet,
     **drn.REFERENCES,
     **mobilenet.REFERENCES,
+    **timm_mobilenet.REFERENCES,
     **vgg.REFERENCES,
     **torchvision_models.REFERENCES,
     **smp_models.REFERENCES,
@@ -29,7 +30,7 @@ def create(name: str, **options: Any) -> torch.nn.Module:
 
     Raises:
         ArgumentError: No such model, or a value out of range.
-        MissingDependency: The model is torchvision's or segmentation_models_pytorch's, which is not installed.
+        MissingDependency: The model is another library's, which is not installed.
     """
     config = config_type(name)(**options)
     return _REFERENCES[name](config)

@@ -38,6 +38,7 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("EfficientNet of torchvision", (r"features\.1\.0\.block\.0\.0\.weight",)),
     ("ConvNeXt of torchvision", (r"features\.1\.0\.layer_scale",)),
     ("vision transformer of torchvision", (r"conv_proj\.weight", r"encoder\.layers\.encoder_layer_0\.")),
+    ("MobileNet or EfficientNet with timm's names", (r"conv_stem\.weight", r"blocks\.0\.0\.conv_dw\.weight")),
     ("MobileNet of torchvision", (r"features\.0\.0\.weight", r"features\.1\.(block|conv)\.", r"classifier\.")),
 )
 
