@@ -7,6 +7,7 @@ from typing import Any
 
 from flax import nnx
 
+from ..architectures import ARCHITECTURES
 from ..errors import ArgumentError, nearest
 from . import drn, fcn_vgg
 from .context import DilatedVGG, DilatedVGGConfig
@@ -22,14 +23,7 @@ _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
     "fcn_resnet50": (FCNConfig, partial(FCN, "resnet50")),
     "fcn_resnet101": (FCNConfig, partial(FCN, "resnet101")),
     "meshnet": (MeshNetConfig, MeshNet),
-    "resnet18": (ResNetConfig, partial(ResNet, "resnet18")),
-    "resnet34": (ResNetConfig, partial(ResNet, "resnet34")),
-    "resnet50": (ResNetConfig, partial(ResNet, "resnet50")),
-    "resnet101": (ResNetConfig, partial(ResNet, "resnet101")),
-    "resnet152": (ResNetConfig, partial(ResNet, "resnet152")),
-    "resnext50_32x4d": (ResNetConfig, partial(ResNet, "resnext50_32x4d")),
-    "resnext101_32x8d": (ResNetConfig, partial(ResNet, "resnext101_32x8d")),
-    "wide_resnet50_2": (ResNetConfig, partial(ResNet, "wide_resnet50_2")),
+    **{name: (ResNetConfig, partial(ResNet, name)) for name in ARCHITECTURES},
     "csrnet": (CSRNetConfig, CSRNet),
     "dilated_vgg": (DilatedVGGConfig, DilatedVGG),
     **drn.MODELS,

@@ -17,7 +17,7 @@ def uniform(
     rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any, bound: float, init: nnx.Initializer | None = None
 ) -> jax.Array:
     """Uniform from ``-bound`` to ``bound``, as PyTorch's layers begin; or what ``init`` gives."""
-    key = rngs.params()
+    key = _next_key(rngs)
     if init is not None:
         return init(key, shape, dtype)
     if isinstance(key, jax.core.Tracer):
@@ -30,7 +30,7 @@ def uniform(
 
 def normal(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any, deviation: float = 1.0) -> jax.Array:
     """Normal around 0."""
-    return _normal(rngs.params(), shape, dtype, deviation)
+    return _normal(_next_key(rngs), shape, dtype, deviation)
 
 
 def glorot(rngs: nnx.Rngs, shape: tuple[int, int], dtype: Any) -> jax.Array:
@@ -48,6 +48,14 @@ def fan_out(key: Any, shape: Any, dtype: Any = jnp.float32, out_sharding: Any = 
         out_sharding: None; initializers have it in JAX.
     """
     return _normal(key, tuple(shape), dtype, math.sqrt(2 / (math.prod(shape[:-2]) * shape[-1])))
+
+
+def _next_key(rngs: nnx.Rngs) -> jax.Array:
+    """``rngs.params()``, which while JAX traces looks through all operations so far each time it counts."""
+    stream: Any = rngs.params
+    key = jax.random.fold_in(stream.key.get_value(), stream.count.get_value())
+    stream.count.set_value(stream.count.get_value() + 1)
+    return key
 
 
 def _normal(key: Any, shape: tuple[int, ...], dtype: Any, deviation: float) -> jax.Array:

@@ -1,4 +1,4 @@
-"""PyTorch twins of dilax's models, those of torchvision where it has them; they need PyTorch."""
+"""PyTorch twins of dilax's models, those of torchvision or timm where they have them; they need PyTorch."""
 
 from dilax.errors import MissingDependency
 

@@ -7,13 +7,14 @@ import torch
 
 from dilax.models import config_type
 
-from . import drn, torchvision_models, vgg
+from . import drn, resnets, torchvision_models, vgg
 from .meshnet import MeshNet
 
 _REFERENCES: dict[str, Callable[..., torch.nn.Module]] = {
     "meshnet": MeshNet,
     **drn.REFERENCES,
     **vgg.REFERENCES,
+    **resnets.REFERENCES,
     **torchvision_models.REFERENCES,
 }
 
@@ -27,7 +28,7 @@ def create(name: str, **options: Any) -> torch.nn.Module:
 
     Raises:
         ArgumentError: No such model, or a value out of range.
-        MissingDependency: The model is torchvision's, which is not installed.
+        MissingDependency: The model is torchvision's or timm's, which is not installed.
     """
     config = config_type(name)(**options)
     return _REFERENCES[name](config)
