@@ -7,10 +7,11 @@ from pathlib import Path
 from flax import nnx
 
 from dilax import models
+from dilax.architectures import ARCHITECTURES
 from interop.reference import drn, vgg
 from interop.rules import entries
 
-from .references import KINDS, SEGMENTATION
+from .references import KINDS, SEGMENTATION, TIMM
 
 PAGE = Path(__file__).parents[3] / "docs" / "models.md"
 
@@ -32,15 +33,20 @@ feature maps have channels last.
 
 `numbers` are those of parameters and statistics with the options' defaults. The models of torchvision that segment
 give `{"out": ..., "aux": ...}`, as the reference does. Their `output_stride` (8, 16, 32) has the meaning of
-`replace_stride_with_dilation`: the first block of a dilated stage keeps the dilation before it. ResNet-18 and 34 cannot
-be dilated, there as here. `multi_grid`, which torchvision has not, is compared with its ResNet-50 after changing the
+`replace_stride_with_dilation`: the first block of a dilated stage keeps the dilation before it. torchvision's ResNet-18
+and 34 cannot be dilated; timm's can, with the same keys, and so can these, which are then compared with timm's.
+`multi_grid`, which torchvision has not, is compared with its ResNet-50 after changing the
 dilations of its last three blocks.
 
 DeepLabV3's branch that sees the mean of the whole map is close to the limit in float32: on the images of the tests it
 is within, but on maps of 5x5 an R of 2.6 was seen there, which `dilax convert` notes; float64 agrees.
 
-Models without torchvision's name are compared with twins of our own, written from the papers under the published codes'
-keys (`interop/reference`): the keys at full width, the rest with fewer channels.
+ResNets that torchvision has not are compared with timm's: keys and geometry of all, at output strides 8 and 32; the
+layers of those that between them have every option. What timm's `features_only` gives, but for the stem's map, is
+`model.feature_maps(x)`.
+
+Models without torchvision's or timm's name are compared with twins of our own, written from the papers under the
+published codes' keys (`interop/reference`): the keys at full width, the rest with fewer channels.
 
 The tests: `tests/interop/models` (in part they need torchvision) and `tests/interop/test_meshnet.py`.
 
@@ -51,7 +57,18 @@ The tests: `tests/interop/models` (in part they need torchvision) and `tests/int
 """
 
 #: Models whose training is compared.
-TRAINED = {"fcn_resnet50", "drn_c_26", "drn_c_58", "drn_seg", "csrnet", "fcn8s", "dilated_vgg"}
+TRAINED = {
+    "resnet10t",
+    "seresnet18",
+    "ecaresnet26t",
+    "fcn_resnet50",
+    "drn_c_26",
+    "drn_c_58",
+    "drn_seg",
+    "csrnet",
+    "fcn8s",
+    "dilated_vgg",
+}
 
 
 def page() -> str:
@@ -64,6 +81,9 @@ def _row(name: str) -> str:
     compared = f"keys, layers, way back{training}"
     if name in {kind[0] for kind in KINDS.values()}:
         reference = f"torchvision.models.{'segmentation.' if name in SEGMENTATION else ''}{name}"
+    elif name in ARCHITECTURES:
+        reference = f"timm.models.resnet.{name}"
+        compared = compared if name in {one for one, _ in TIMM} else "keys"
     elif name == "meshnet":
         reference = "interop.reference.MeshNet"
     else:

@@ -33,7 +33,8 @@ def test_without_torchvision_a_model_is_converted_and_not_verified(tmp_path, cap
     assert main(["convert", str(path), "--model", "resnet18", "--output", str(target)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[1:] == [
-        "model: resnet18 in_channels=3 num_classes=7",
+        "assumed: output_stride=32 (the file cannot show it; --options sets it)",
+        "model: resnet18 output_stride=32 in_channels=3 num_classes=7",
         "not verified: torchvision is not installed (pip install 'dilax-nn[torchvision]')",
         f"saved {target}",
     ]
@@ -93,12 +94,12 @@ def test_options_on_the_command_line_reach_the_model(tmp_path, capsys):
 def test_the_checkpoint_of_another_model_is_named():
     with torch.device("meta"):
         arrays = reference("resnet50").state_dict()
-    fix = "pass the checkpoint of one, with torchvision's keys, or the name of its own model."
+    fix = "pass the checkpoint of one, with torchvision's or timm's keys, or the name of its own model."
     for name in ("wide_resnet50_2", "deeplabv3_resnet50"):
         with pytest.raises(DilaxError) as caught:
             interop.infer_options(name, arrays)
         assert str(caught.value) == f"infer_options: the state_dict is that of resnet50, and not of {name}; {fix}"
     with pytest.raises(DilaxError) as caught:
         interop.infer_options("resnet50", {"conv1.weight": np.zeros(3)})
-    none = "no model of torchvision's that dilax has"
+    none = "no ResNet that dilax has"
     assert str(caught.value) == f"infer_options: the state_dict is that of {none}, and not of resnet50; {fix}"
