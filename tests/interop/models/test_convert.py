@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torchvision")
 
 import torch
+import torchvision
 
 import interop
 from dilax.cli import main
@@ -71,6 +72,31 @@ def test_deeplabv3_is_converted_and_goes_back(tmp_path, capsys):
     expected = module.state_dict()
     assert list(arrays) == list(expected)
     assert all(torch.equal(arrays[key], tensor) for key, tensor in expected.items())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("old", [False, True])
+def test_a_file_like_the_published_one_is_converted_in_one_command(old, tmp_path, capsys):
+    """deeplabv3_resnet50_coco: 21 classes, an auxiliary head; before PyTorch 0.4.1, no counts of batches."""
+    path, target = tmp_path / "deeplabv3_resnet50_coco.pth", tmp_path / "converted"
+    torch.manual_seed(0)
+    build = torchvision.models.segmentation.deeplabv3_resnet50
+    module = randomise(build(weights=None, weights_backbone=None, num_classes=21, aux_loss=True))
+    arrays = module.state_dict()
+    torch.save({key: one for key, one in arrays.items() if not (old and key.endswith("tracked"))}, path)
+    arguments = ["convert", str(path), "--model", "deeplabv3_resnet50", "--output", str(target)]
+    assert main(arguments + ([] if old else ["--no-verify"])) == 0
+    said = capsys.readouterr().out
+    assert "in_channels=3 num_classes=21 auxiliary_head=True\n" in said
+    counts = "backbone.bn1.num_batches_tracked and 60 more like it: not in the checkpoint, as in files of PyTorch "
+    assert (counts in said) == old
+    assert ("verified: " in said) == old
+    back = interop.state_dict(load_model(target)[0])
+    assert back.keys() == arrays.keys()
+    for key, array in back.items():
+        expected = 0 if old and key.endswith("tracked") else arrays[key].numpy()
+        np.testing.assert_array_equal(array, expected, err_msg=key)
 
 
 @pytest.mark.slow
