@@ -85,7 +85,8 @@ def test_what_is_refused(here, capsys, arguments, message):
         ),
         (
             "resnet50", 1,
-            "predict: 'here' is a model with in_channels=1, and a photograph has three; pass a model of three channels.",
+            "predict: 'here' is a model with in_channels=1, and a photograph has three; "
+            "pass a model of three channels.",
         ),
     ],
 )  # fmt: skip
