@@ -22,6 +22,8 @@ from .rules import Entry, differences, entries, layers
 
 # How many threads copy at most: more wait for the memory.
 _THREADS = 4
+# What PyTorch before 0.4.1 did not have.
+_COUNT = "num_batches_tracked"
 # How many pairs of names are compared to find the nearest.
 _PAIRS = 10_000
 
@@ -131,7 +133,8 @@ def fill(
     names = agree(function, found.arrays, known, rename=rename, ignore=ignore)
     # What Flax has no array for may be absent: PyTorch before 0.4.1 did not count batches.
     wanted = [_in_its_form(entry, names) for entry in wanted if entry.slots or entry.keys[0] in names.source]
-    problems = _compare(wanted, names, found.arrays)
+    uncounted = _uncounted(wanted, names)
+    problems = _compare([entry for entry in wanted if entry.keys[0] not in uncounted], names, found.arrays)
     if problems:
         raise MismatchError(
             function, f"the state_dict and the {model} differ in {len(problems)} places", problems,
@@ -143,7 +146,10 @@ def fill(
 
     def made(entry: Entry) -> Converted:
         with jax.enable_x64(wide):  # which each thread has of its own
-            return _made({key: found.arrays[names.source[key]] for key in entry.keys}, entry, dtype, sharding)
+            tensors = {
+                key: uncounted[key] if key in uncounted else found.arrays[names.source[key]] for key in entry.keys
+            }
+            return _made(tensors, entry, dtype, sharding)
 
     # NumPy copies in one thread; reading the file and taking memory wait in turns.
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
@@ -166,7 +172,7 @@ def fill(
         names.prefix,
         names.renamed,
         names.ignored,
-        conversion.notes(),
+        (*conversion.notes(), *_say_uncounted(uncounted)),
     )
 
 
@@ -183,6 +189,21 @@ def _in_its_form(entry: Entry, names: Names) -> Entry:
     """The entry with the keys of the older form, if that is what the checkpoint has."""
     older = entry.older and not any(key in names.source for key in entry.keys)
     return replace(entry, keys=entry.older, older=()) if older and entry.older[0] in names.source else entry
+
+
+def _uncounted(wanted: list[Entry], names: Names) -> dict[str, np.ndarray[Any, Any]]:
+    """Zeros by key for all counts of batches, if the checkpoint has none: PyTorch, too, begins them at 0 then."""
+    if any(key.endswith(_COUNT) for key in names.source):
+        return {}
+    return {entry.keys[0]: np.zeros((), np.int64) for entry in wanted if entry.slots and entry.keys[0].endswith(_COUNT)}
+
+
+def _say_uncounted(uncounted: Mapping[str, Any]) -> list[str]:
+    if not uncounted:
+        return []
+    first, more = next(iter(uncounted)), len(uncounted) - 1
+    others = f" and {more} more like it" if more else ""
+    return [f"{first}{others}: not in the checkpoint, as in files of PyTorch before 0.4.1; begins at 0"]
 
 
 def _compare(wanted: list[Entry], names: Names, arrays: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""``dilax predict``: labels for a scan."""
+"""``dilax predict``: labels for a scan, labels or classes for a photograph."""
 
 import time
 from pathlib import Path
@@ -7,47 +7,85 @@ from typing import Any
 import tyro
 from rich.table import Table
 
-from ..errors import FileError
+from ..errors import ArgumentError, FileError
 from .console import console, working
 from .twins import VOLUMES
 
 
 def predict(
     checkpoint: tyro.conf.Positional[Path],
-    scan: tyro.conf.Positional[Path],
+    file: tyro.conf.Positional[Path],
     *,
-    output: Path,
+    output: Path | None = None,
     picture: Path | None = None,
     tile: tuple[int, int, int] = (0, 0, 0),
     quantiles: tuple[float, float] = (0.02, 0.98),
+    resize: int = 0,
+    top: int = 5,
 ) -> int:
-    """Predict the class of each voxel of a scan.
+    """Predict the class of each voxel of a scan, of each pixel of a photograph, or of the photograph.
+
+    What the model is says which: a model of volumes takes a scan, one of images a photograph, which is resized and
+    normalised as the published weights of that name expect.
 
     For example:
 
         dilax predict converted scan.nii.gz --output labels.nii.gz --picture labels.png
         dilax predict runs/brain scan.nii.gz --output labels.nii.gz --tile 160 0 0
+        dilax predict deeplabv3 photo.jpg --output labels.png --picture overlay.png
+        dilax predict resnet50 photo.jpg
 
     Args:
         checkpoint: Directory of a run (its newest step), of one step, or of a converted model.
-        scan: A volume that nibabel reads, e.g. scan.nii.gz.
-        output: The labels to write, .nii or .nii.gz.
-        picture: A picture of the labels in three planes to write besides.
-        tile: Edges of the tiles to run at a time, in voxels; 0 for the whole axis. Tiles change the memory, not the
-            result.
-        quantiles: Shares of the intensities that become 0 and 1.
+        file: A volume that nibabel reads, e.g. scan.nii.gz, or an image that Pillow reads, e.g. photo.jpg.
+        output: The labels to write: .nii or .nii.gz of a scan, .png of a photograph. A model that classifies has none.
+        picture: A picture of the labels to write besides: a scan's in three planes, a photograph's over it.
+        tile: Of scans: edges of the tiles to run at a time, in voxels; 0 for the whole axis. Tiles change the memory,
+            not the result.
+        quantiles: Of scans: shares of the intensities that become 0 and 1.
+        resize: Of photographs: pixels that the shorter side gets; 0 for what the published weights expect.
+        top: Of photographs: how many classes to name.
     """
-    from dilax.data import read_scan, scale_quantiles, write_labels
-    from dilax.data.scans import check_label_path
-    from dilax.predict import draw_labels, predict_labels
     from dilax.train import load_model
 
-    out = console()
-    check_label_path(output)
     if picture is not None and not picture.parent.is_dir():
         raise FileError("predict", picture, "lies in a directory that does not exist", "make the directory first")
     model, about = load_model(checkpoint)
-    _check_model(model, about.model, checkpoint)
+    if about.model not in VOLUMES:
+        from .predict_image import predict_photograph
+
+        predict_photograph(
+            model, about.model, checkpoint, file, output=output, picture=picture, resize=resize, top=top
+        )  # fmt: skip
+        return 0
+    if output is None:
+        raise ArgumentError("predict", "output", None, "is not given", "pass e.g. --output labels.nii.gz")
+    _predict_scan(model, about, checkpoint, file, output=output, picture=picture, tile=tile, quantiles=quantiles)
+    return 0
+
+
+def _predict_scan(
+    model: Any,
+    about: Any,
+    checkpoint: Path,
+    scan: Path,
+    *,
+    output: Path,
+    picture: Path | None,
+    tile: tuple[int, int, int],
+    quantiles: tuple[float, float],
+) -> None:
+    from dilax.data import read_scan, scale_quantiles, write_labels
+    from dilax.data.scans import check_label_path
+    from dilax.predict import draw_labels, predict_labels
+
+    out = console()
+    check_label_path(output)
+    if model.config.in_channels != 1:
+        raise FileError(
+            "predict", checkpoint, f"is a model of {model.config.in_channels} channels, and a scan has one",
+            "pass a model of one channel",
+        )  # fmt: skip
     volume = read_scan(scan)
     image = scale_quantiles(volume.image, low=quantiles[0], high=quantiles[1])
     begin = time.monotonic()
@@ -63,19 +101,6 @@ def predict(
     if picture is not None:
         draw_labels(picture, image, {"prediction": labels}, affine=volume.affine, class_names=names, title=scan.name)
         out.print(f"saved {picture}")
-    return 0
-
-
-def _check_model(model: Any, name: str, checkpoint: Path) -> None:
-    if name not in VOLUMES:
-        raise FileError(
-            "predict", checkpoint, f"is a model of images ({name}), and a scan is a volume", "pass a model of volumes"
-        )
-    if model.config.in_channels != 1:
-        raise FileError(
-            "predict", checkpoint, f"is a model of {model.config.in_channels} channels, and a scan has one",
-            "pass a model of one channel",
-        )  # fmt: skip
 
 
 def _class_names(model: Any, about: Any) -> list[str]:

@@ -4,11 +4,21 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .image_preprocessing import IMAGENET_MEAN as IMAGENET_MEAN
+    from .image_preprocessing import IMAGENET_STD as IMAGENET_STD
+    from .image_preprocessing import Preprocessing as Preprocessing
+    from .image_preprocessing import preprocess as preprocess
+    from .images import label_colours as label_colours
+    from .images import read_image as read_image
+    from .images import write_label_image as write_label_image
     from .mni152 import CLASS_NAMES as CLASS_NAMES
     from .mni152 import HELD_OUT as HELD_OUT
     from .mni152 import load_mni152 as load_mni152
     from .patches import patch_dataset as patch_dataset
     from .preprocessing import scale_quantiles as scale_quantiles
+    from .published import VOC_CLASS_NAMES as VOC_CLASS_NAMES
+    from .published import reference_class_names as reference_class_names
+    from .published import reference_preprocessing as reference_preprocessing
     from .scans import Scan as Scan
     from .scans import read_scan as read_scan
     from .scans import write_labels as write_labels
@@ -22,17 +32,27 @@ if TYPE_CHECKING:
 _HOMES = {
     "CLASS_NAMES": "mni152",
     "HELD_OUT": "mni152",
+    "IMAGENET_MEAN": "image_preprocessing",
+    "IMAGENET_STD": "image_preprocessing",
+    "Preprocessing": "image_preprocessing",
     "SOURCES": "sources",
     "Scan": "scans",
     "Slab": "volumes",
     "Source": "sources",
+    "VOC_CLASS_NAMES": "published",
     "Volume": "volumes",
+    "label_colours": "images",
     "load_mni152": "mni152",
     "load_source": "sources",
     "make_shapes": "shapes",
     "patch_dataset": "patches",
+    "preprocess": "image_preprocessing",
+    "read_image": "images",
     "read_scan": "scans",
+    "reference_class_names": "published",
+    "reference_preprocessing": "published",
     "scale_quantiles": "preprocessing",
+    "write_label_image": "images",
     "write_labels": "scans",
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from flax import nnx
 
+from ..architectures import ARCHITECTURES
 from ..errors import ArgumentError, nearest
 from . import drn, fcn_vgg, smp, timm_mobilenet
 from .context import DilatedVGG, DilatedVGGConfig
@@ -30,14 +31,7 @@ _MODELS: dict[str, tuple[type[Any], Callable[..., nnx.Module]]] = {
     "mobilenet_v2": (MobileNetV2Config, MobileNetV2),
     "mobilenet_v3_large": (MobileNetV3Config, partial(MobileNetV3, "mobilenet_v3_large")),
     "mobilenet_v3_small": (MobileNetV3Config, partial(MobileNetV3, "mobilenet_v3_small")),
-    "resnet18": (ResNetConfig, partial(ResNet, "resnet18")),
-    "resnet34": (ResNetConfig, partial(ResNet, "resnet34")),
-    "resnet50": (ResNetConfig, partial(ResNet, "resnet50")),
-    "resnet101": (ResNetConfig, partial(ResNet, "resnet101")),
-    "resnet152": (ResNetConfig, partial(ResNet, "resnet152")),
-    "resnext50_32x4d": (ResNetConfig, partial(ResNet, "resnext50_32x4d")),
-    "resnext101_32x8d": (ResNetConfig, partial(ResNet, "resnext101_32x8d")),
-    "wide_resnet50_2": (ResNetConfig, partial(ResNet, "wide_resnet50_2")),
+    **{name: (ResNetConfig, partial(ResNet, name)) for name in ARCHITECTURES},
     "csrnet": (CSRNetConfig, CSRNet),
     "dilated_vgg": (DilatedVGGConfig, DilatedVGG),
     **drn.MODELS,

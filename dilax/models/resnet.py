@@ -7,41 +7,13 @@ from typing import Any, ClassVar
 import jax
 from flax import nnx
 
+from ..architectures import ARCHITECTURES, Architecture
 from ..errors import ArgumentError, nearest
-from ..nn import AdaptiveAvgPool, BasicBlock, BatchNorm, Bottleneck, Conv, Linear, MaxPool, ReLU, Sequential
+from ..nn import AdaptiveAvgPool, BatchNorm, Conv, Linear, MaxPool, ReLU, Sequential
 from ..nn.checks import positive
 from ..nn.initial import fan_out
 from ..ops.arguments import is_integer
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """What makes one ResNet different from another.
-
-    Attributes:
-        block: Of which blocks it is made.
-        depths: How many blocks each of its four stages has.
-        groups: Groups of the 3x3 convolutions.
-        width_per_group: As for :class:`dilax.nn.Bottleneck`.
-    """
-
-    block: type[BasicBlock] | type[Bottleneck]
-    depths: tuple[int, int, int, int]
-    groups: int = 1
-    width_per_group: int = 64
-
-
-#: ResNets by torchvision's name.
-ARCHITECTURES = {
-    "resnet18": Architecture(BasicBlock, (2, 2, 2, 2)),
-    "resnet34": Architecture(BasicBlock, (3, 4, 6, 3)),
-    "resnet50": Architecture(Bottleneck, (3, 4, 6, 3)),
-    "resnet101": Architecture(Bottleneck, (3, 4, 23, 3)),
-    "resnet152": Architecture(Bottleneck, (3, 8, 36, 3)),
-    "resnext50_32x4d": Architecture(Bottleneck, (3, 4, 6, 3), groups=32, width_per_group=4),
-    "resnext101_32x8d": Architecture(Bottleneck, (3, 4, 23, 3), groups=32, width_per_group=8),
-    "wide_resnet50_2": Architecture(Bottleneck, (3, 4, 6, 3), width_per_group=128),
-}
+from .resnet_blocks import stage
 
 
 @dataclass(frozen=True)
@@ -119,25 +91,29 @@ def block_geometry(
     """
     stages = []
     reached, dilation = 4, 1
-    for stage, depth in enumerate(depths):
+    for index, depth in enumerate(depths):
         stride, before = 1, dilation
-        if stage > 0 and reached < output_stride:
+        if index > 0 and reached < output_stride:
             stride = 2
             reached *= stride
-        elif stage > 0:
+        elif index > 0:
             dilation *= 2
         rates = [dilation if uniform else before, *[dilation] * (depth - 1)]
-        if multi_grid is not None and stage == len(depths) - 1:
+        if multi_grid is not None and index == len(depths) - 1:
             rates = [dilation * unit for unit in multi_grid]
-        stages.append([(stride if index == 0 else 1, rate) for index, rate in enumerate(rates)])
+        stages.append([(stride if block == 0 else 1, rate) for block, rate in enumerate(rates)])
     return stages
+
+
+#: Dilation of each stage by output stride; the first block of a stage may have another.
+_STAGE_DILATIONS = {8: (1, 1, 2, 4), 16: (1, 1, 1, 2), 32: (1, 1, 1, 1)}
 
 
 class ResNetStages(nnx.Module):
     """The stem and the four stages that all ResNets begin with.
 
     Args:
-        architecture: One of :data:`ARCHITECTURES`.
+        architecture: One of :data:`dilax.architectures.ARCHITECTURES`.
         config: What the stages look like.
         rngs: Where the initial values come from.
 
@@ -153,21 +129,21 @@ class ResNetStages(nnx.Module):
 
     def __init__(self, architecture: str, config: BackboneConfig, *, rngs: nnx.Rngs) -> None:
         found = _lookup(architecture, config)
-        self.channels = tuple(width * found.block.expansion for width in (64, 128, 256, 512))
-        self.conv1 = Conv(
-            config.in_channels, 64, (7, 7), stride=2, padding=3, bias=False, kernel_init=fan_out, rngs=rngs
-        )
-        self.bn1 = BatchNorm(64)
+        self.channels = found.channels
+        widths = found.stem or (64,)
+        self.conv1 = _stem(config.in_channels, widths, rngs)
+        self.bn1 = BatchNorm(widths[-1])
         self.relu = ReLU()
         self.maxpool = MaxPool((3, 3), stride=2, padding=1)
         geometry = block_geometry(
             found.depths, config.output_stride, config.multi_grid, uniform=config.uniform_dilation
         )
-        inputs = (64, *self.channels)
-        self.layer1 = _stage(found, inputs[0], 64, geometry[0], rngs)
-        self.layer2 = _stage(found, inputs[1], 128, geometry[1], rngs)
-        self.layer3 = _stage(found, inputs[2], 256, geometry[2], rngs)
-        self.layer4 = _stage(found, inputs[3], 512, geometry[3], rngs)
+        dilations = _STAGE_DILATIONS[config.output_stride]
+        inputs = (widths[-1], *self.channels)
+        self.layer1 = stage(found, 0, inputs[0], geometry[0], dilation=dilations[0], rngs=rngs)
+        self.layer2 = stage(found, 1, inputs[1], geometry[1], dilation=dilations[1], rngs=rngs)
+        self.layer3 = stage(found, 2, inputs[2], geometry[2], dilation=dilations[2], rngs=rngs)
+        self.layer4 = stage(found, 3, inputs[3], geometry[3], dilation=dilations[3], rngs=rngs)
 
     def feature_maps(self, x: jax.Array) -> dict[str, jax.Array]:
         """Map ``(N, H, W, in_channels)`` to the outputs of ``layer1`` to ``layer4`` by these names."""
@@ -180,21 +156,25 @@ class ResNetStages(nnx.Module):
 
 
 class ResNet(ResNetStages):
-    """A residual network that classifies images; the keys are torchvision's.
+    """A residual network that classifies images; the keys are torchvision's and timm's.
 
     Args:
-        architecture: One of ``resnet18``, ``resnet34``, ``resnet50``, ``resnet101``, ``resnet152``,
-            ``resnext50_32x4d``, ``resnext101_32x8d`` and ``wide_resnet50_2``.
+        architecture: One of :data:`dilax.architectures.ARCHITECTURES`, e.g. ``resnet50``, ``resnext50_32x4d``,
+            ``wide_resnet50_2``, ``seresnet50`` (squeeze-and-excitation), ``ecaresnet50d`` (efficient channel
+            attention), ``resnet50d`` (a stem of 3x3 convolutions, means in the shortcuts).
         config: What it looks like.
         rngs: Where the initial values come from.
 
     Raises:
         ArgumentError: There is no such architecture, or it has no block that can be dilated as asked.
 
-    Differs from PyTorch: channels are last; ``multi_grid``, which torchvision does not have.
+    Differs from PyTorch: channels are last; ``multi_grid``, which torchvision and timm do not have; blocks of two
+    convolutions can be dilated, as timm's can and torchvision's cannot; all scales begin at 1, as torchvision's, where
+    timm's last one of a block begins at 0.
 
     Source: He et al., "Deep Residual Learning for Image Recognition", 2015; the dilations: Yu et al., "Dilated Residual
-    Networks", 2017, and Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", 2017.
+    Networks", 2017, and Chen et al., "Rethinking Atrous Convolution for Semantic Image Segmentation", 2017; stems and
+    shortcuts: He et al., "Bag of Tricks for Image Classification with Convolutional Neural Networks", 2018, section 4.
     """
 
     def __init__(self, architecture: str, config: ResNetConfig, *, rngs: nnx.Rngs) -> None:
@@ -245,32 +225,24 @@ def _lookup(name: str, config: BackboneConfig) -> Architecture:
             f"does not have one number for each of the {found.depths[-1]} blocks of the last stage of {name}",
             f"pass {found.depths[-1]} numbers",
         )  # fmt: skip
-    dilated = (config.output_stride, config.multi_grid) != (32, None)
-    if found.block is BasicBlock and dilated and not config.uniform_dilation:  # torchvision's rule
-        argument = "multi_grid" if config.output_stride == 32 else "output_stride"
+    if not found.bottleneck and config.multi_grid is not None:
         raise ArgumentError(
-            "ResNet", argument, getattr(config, argument),
-            f"needs dilated blocks, and those of {name} cannot be dilated",
-            "pass 32 and no multi_grid, or take resnet50 or a larger one",
+            "ResNet", "multi_grid", config.multi_grid,
+            f"needs blocks of three convolutions, and those of {name} have two",
+            "leave it out, or take resnet50 or a larger one",
         )  # fmt: skip
     return found
 
 
-def _stage(
-    architecture: Architecture, in_channels: int, channels: int, geometry: list[tuple[int, int]], rngs: nnx.Rngs
-) -> Sequential:
-    blocks: list[nnx.Module] = []
-    for stride, dilation in geometry:
-        if architecture.block is BasicBlock:
-            blocks.append(
-                BasicBlock(in_channels, channels, stride=stride, dilation=dilation, kernel_init=fan_out, rngs=rngs)
-            )
-        else:
-            blocks.append(
-                Bottleneck(
-                    in_channels, channels, stride=stride, dilation=dilation, groups=architecture.groups,
-                    width_per_group=architecture.width_per_group, kernel_init=fan_out, rngs=rngs,
-                )
-            )  # fmt: skip
-        in_channels = channels * architecture.block.expansion
-    return Sequential(blocks)
+def _stem(in_channels: int, widths: tuple[int, ...], rngs: nnx.Rngs) -> nnx.Module:
+    if len(widths) == 1:
+        return Conv(in_channels, widths[0], (7, 7), stride=2, padding=3, bias=False, kernel_init=fan_out, rngs=rngs)
+    layers: list[nnx.Module] = []
+    for index, width in enumerate(widths):
+        layers += [] if index == 0 else [BatchNorm(in_channels), ReLU()]
+        stride = 2 if index == 0 else 1
+        layers.append(
+            Conv(in_channels, width, (3, 3), stride=stride, padding=1, bias=False, kernel_init=fan_out, rngs=rngs)
+        )
+        in_channels = width
+    return Sequential(layers)

@@ -16,6 +16,8 @@ from .activation import Tanh as Tanh
 from .activation import Tanhshrink as Tanhshrink
 from .aspp import Aspp as Aspp
 from .attention import MultiheadAttention as MultiheadAttention
+from .channel_attention import EfficientChannelAttention as EfficientChannelAttention
+from .channel_attention import SqueezeExcitation as SqueezeExcitation
 from .containers import Sequential as Sequential
 from .context import ContextModule as ContextModule
 from .convolution import Conv as Conv

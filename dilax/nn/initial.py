@@ -17,7 +17,7 @@ def uniform(
     rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any, bound: float, init: nnx.Initializer | None = None
 ) -> jax.Array:
     """Uniform from ``-bound`` to ``bound``, as PyTorch's layers begin; or what ``init`` gives."""
-    key = rngs.params()
+    key = _next_key(rngs)
     if init is not None:
         return init(key, shape, dtype)
     return _uniform(key, shape, dtype, bound)
@@ -25,7 +25,7 @@ def uniform(
 
 def normal(rngs: nnx.Rngs, shape: tuple[int, ...], dtype: Any, deviation: float = 1.0) -> jax.Array:
     """Normal around 0."""
-    return _normal(rngs.params(), shape, dtype, deviation)
+    return _normal(_next_key(rngs), shape, dtype, deviation)
 
 
 def glorot(rngs: nnx.Rngs, shape: tuple[int, int], dtype: Any) -> jax.Array:
@@ -94,6 +94,14 @@ def _uniform(key: Any, shape: tuple[int, ...], dtype: Any, bound: float) -> jax.
     values *= 2 * bound
     values -= bound
     return _placed(values, dtype)
+
+
+def _next_key(rngs: nnx.Rngs) -> jax.Array:
+    """``rngs.params()``, which while JAX traces looks through all operations so far each time it counts."""
+    stream: Any = rngs.params
+    key = jax.random.fold_in(stream.key.get_value(), stream.count.get_value())
+    stream.count.set_value(stream.count.get_value() + 1)
+    return key
 
 
 def _normal(key: Any, shape: tuple[int, ...], dtype: Any, deviation: float) -> jax.Array:

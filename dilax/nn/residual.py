@@ -1,6 +1,6 @@
 """Residual blocks of two and of three convolutions."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 from flax import nnx
@@ -13,19 +13,24 @@ from .normalization import BatchNorm
 
 
 class BasicBlock(nnx.Module):
-    """Two 3x3 convolutions beside the identity, as torchvision's ``BasicBlock``.
+    """Two (dilated) 3x3 convolutions beside the identity, as torchvision's and timm's ``BasicBlock``.
 
     Args:
         in_channels: Channels of the input.
         channels: Channels of the output.
         stride: Of the first convolution.
         dilation: Of both convolutions; torchvision's block has none.
+        first_dilation: Of the first convolution, if it is another.
+        attention: What weighs the channels of the second convolution's result, such as a
+            :class:`dilax.nn.SqueezeExcitation`; None for nothing.
+        downsample: What stands in place of the identity where the output has another shape than the input; a 1x1
+            convolution and a batch normalisation if None.
         kernel_init: What the kernels begin with, as for :class:`dilax.nn.Conv`.
         rngs: Where the initial values come from.
 
     Attributes:
-        downsample: A 1x1 convolution and a batch normalisation in place of the identity where the output has another
-            shape than the input, else None.
+        se: ``attention``.
+        downsample: As above, or None for the identity.
 
     Raises:
         ArgumentError: A number is below 1.
@@ -42,12 +47,17 @@ class BasicBlock(nnx.Module):
         *,
         stride: int = 1,
         dilation: int = 1,
+        first_dilation: int | None = None,
+        attention: nnx.Module | None = None,
+        downsample: nnx.Module | None = None,
         kernel_init: nnx.Initializer | None = None,
         rngs: nnx.Rngs,
     ) -> None:
+        first = dilation if first_dilation is None else first_dilation
         positive("BasicBlock", in_channels=in_channels, channels=channels, stride=stride, dilation=dilation)
+        positive("BasicBlock", first_dilation=first)
         self.conv1 = Conv(
-            in_channels, channels, (3, 3), stride=stride, padding=dilation, dilation=dilation,
+            in_channels, channels, (3, 3), stride=stride, padding=first, dilation=first,
             bias=False, kernel_init=kernel_init, rngs=rngs,
         )  # fmt: skip
         self.bn1 = BatchNorm(channels)
@@ -57,17 +67,19 @@ class BasicBlock(nnx.Module):
             bias=False, kernel_init=kernel_init, rngs=rngs,
         )  # fmt: skip
         self.bn2 = BatchNorm(channels)
-        self.downsample = _downsample(in_channels, channels, stride, kernel_init, rngs)
+        self.se: Any = attention
+        self.downsample: Any = _downsample(in_channels, channels, stride, downsample, kernel_init, rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, H, W, in_channels)`` to ``(N, H', W', channels)``, H' being H / stride, rounded up."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
+        out = out if self.se is None else self.se(out)
         return self.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
 class Bottleneck(nnx.Module):
-    """A 1x1, a (dilated) 3x3 and a 1x1 convolution beside the identity, as torchvision's ``Bottleneck``.
+    """A 1x1, a (dilated) 3x3 and a 1x1 convolution beside the identity, as torchvision's and timm's ``Bottleneck``.
 
     Args:
         in_channels: Channels of the input.
@@ -76,11 +88,14 @@ class Bottleneck(nnx.Module):
         dilation: Of the 3x3 convolution.
         groups: Of the 3x3 convolution.
         width_per_group: Channels of each of its groups where ``channels`` is 64; they grow with it.
+        attention: As for :class:`BasicBlock`, of the third convolution's result.
+        downsample: As there.
         kernel_init: What the kernels begin with, as for :class:`dilax.nn.Conv`.
         rngs: Where the initial values come from.
 
     Attributes:
-        downsample: As of :class:`BasicBlock`.
+        se: As of :class:`BasicBlock`.
+        downsample: As there.
 
     Raises:
         ArgumentError: A number is below 1.
@@ -100,6 +115,8 @@ class Bottleneck(nnx.Module):
         dilation: int = 1,
         groups: int = 1,
         width_per_group: int = 64,
+        attention: nnx.Module | None = None,
+        downsample: nnx.Module | None = None,
         kernel_init: nnx.Initializer | None = None,
         rngs: nnx.Rngs,
     ) -> None:
@@ -117,20 +134,29 @@ class Bottleneck(nnx.Module):
         self.conv3 = Conv(width, out_channels, (1, 1), bias=False, kernel_init=kernel_init, rngs=rngs)
         self.bn3 = BatchNorm(out_channels)
         self.relu = ReLU()
-        self.downsample = _downsample(in_channels, out_channels, stride, kernel_init, rngs)
+        self.se: Any = attention
+        self.downsample: Any = _downsample(in_channels, out_channels, stride, downsample, kernel_init, rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, H, W, in_channels)`` to ``(N, H', W', 4 * channels)``, H' being H / stride, rounded up."""
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
+        out = out if self.se is None else self.se(out)
         return self.relu(out + (x if self.downsample is None else self.downsample(x)))
 
 
 def _downsample(
-    in_channels: int, out_channels: int, stride: int, kernel_init: nnx.Initializer | None, rngs: nnx.Rngs
-) -> Sequential | None:
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    given: nnx.Module | None,
+    kernel_init: nnx.Initializer | None,
+    rngs: nnx.Rngs,
+) -> nnx.Module | None:
     if stride == 1 and in_channels == out_channels:
         return None
+    if given is not None:
+        return given
     conv = Conv(in_channels, out_channels, (1, 1), stride=stride, bias=False, kernel_init=kernel_init, rngs=rngs)
     return Sequential([conv, BatchNorm(out_channels)])

@@ -95,7 +95,7 @@ def draw_labels(
     figure.subplots_adjust(
         left=0.3 / width, right=1, top=1 - above / height, bottom=below / height, wspace=0.02, hspace=0.02
     )
-    _save(figure, Path(path))
+    save_figure("draw_labels", figure, Path(path))
 
 
 def _draw_panel(panel: Any, image: Any, labels: Any, colours: Any, aspect: float) -> None:
@@ -107,12 +107,17 @@ def _draw_panel(panel: Any, image: Any, labels: Any, colours: Any, aspect: float
         panel.imshow(clear - 1, cmap=colours, vmin=-0.5, vmax=colours.N - 0.5, alpha=0.6, **show)
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(function: str, figure: Any, path: Path) -> None:
+    """Write a figure.
+
+    Raises:
+        FileError: It cannot be written.
+    """
     try:
         figure.savefig(path, facecolor="black")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise FileError("draw_labels", path, f"cannot be written ({reason})", "pass e.g. labels.png") from error
+        raise FileError(function, path, f"cannot be written ({reason})", "pass e.g. labels.png") from error
 
 
 def _middle(columns: dict[str, Any], shape: tuple[int, ...]) -> tuple[int, ...]:

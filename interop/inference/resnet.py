@@ -1,30 +1,17 @@
-"""Options of torchvision's ResNets, and of its DeepLabV3 and FCN on them."""
+"""Options of torchvision's and timm's ResNets, and of torchvision's DeepLabV3 and FCN on them."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from dilax.architectures import ARCHITECTURES, Architecture
 from dilax.errors import DilaxError
 
 from .inferred import InferredOptions
 
-# By the blocks of each stage, the outputs and inputs of layer1.0.conv2, and whether blocks have three convolutions.
-# What dilax.models.resnet says too, which imports JAX.
-_ARCHITECTURES: dict[tuple[tuple[int, ...], tuple[int, ...], bool], str] = {
-    ((2, 2, 2, 2), (64, 64), False): "resnet18",
-    ((3, 4, 6, 3), (64, 64), False): "resnet34",
-    ((3, 4, 6, 3), (64, 64), True): "resnet50",
-    ((3, 4, 23, 3), (64, 64), True): "resnet101",
-    ((3, 8, 36, 3), (64, 64), True): "resnet152",
-    ((3, 4, 6, 3), (128, 4), True): "resnext50_32x4d",
-    ((3, 4, 23, 3), (256, 8), True): "resnext101_32x8d",
-    ((3, 4, 6, 3), (128, 128), True): "wide_resnet50_2",
-}
+_SEGMENTATION = ("deeplabv3_resnet50", "deeplabv3_resnet101", "fcn_resnet50", "fcn_resnet101")
 
 #: Names that :func:`infer` knows.
-NAMES = (
-    *("deeplabv3_resnet50", "deeplabv3_resnet101", "fcn_resnet50", "fcn_resnet101"),
-    *_ARCHITECTURES.values(),
-)
+NAMES = (*_SEGMENTATION, *ARCHITECTURES)
 
 
 def infer(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
@@ -32,15 +19,16 @@ def infer(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
     shapes = {str(key): tuple(array.shape) for key, array in state_dict.items()}
     found = _name(shapes)
     if found != name:
-        what = "no model of torchvision's that dilax has" if found is None else found
+        what = "no ResNet that dilax has" if found is None else found
         raise DilaxError(
             f"infer_options: the state_dict is that of {what}, and not of {name}; "
-            "pass the checkpoint of one, with torchvision's keys, or the name of its own model."
+            "pass the checkpoint of one, with torchvision's or timm's keys, or the name of its own model."
         )
-    if name in _ARCHITECTURES.values():
-        options = {"in_channels": shapes["conv1.weight"][1], "num_classes": shapes["fc.weight"][0]}
-        dilated = {"output_stride": 32, "multi_grid": None}
-        return InferredOptions(options, dilated if "layer1.0.conv3.weight" in shapes else {})
+    if name in ARCHITECTURES:
+        stem = "conv1.0.weight" if ARCHITECTURES[name].stem else "conv1.weight"
+        options = {"in_channels": shapes[stem][1], "num_classes": shapes["fc.weight"][0]}
+        grid = {"multi_grid": None} if ARCHITECTURES[name].bottleneck else {}
+        return InferredOptions(options, {"output_stride": 32} | grid)
     options = {
         "in_channels": shapes["backbone.conv1.weight"][1],
         "num_classes": shapes["classifier.4.weight"][0],
@@ -54,20 +42,47 @@ def infer(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
 
 
 def _name(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
-    """Name of the model that has these arrays, as torchvision's and dilax's names have it."""
-    prefix = "backbone." if "backbone.conv1.weight" in shapes else ""
-    depths = tuple(_blocks(shapes, f"{prefix}layer{stage}.") for stage in (1, 2, 3, 4))
-    kernel = shapes.get(f"{prefix}layer1.0.conv2.weight", ())
-    architecture = _ARCHITECTURES.get((depths, kernel[:2], f"{prefix}layer1.0.conv3.weight" in shapes))
-    if architecture is None or len(shapes.get(f"{prefix}conv1.weight", ())) != 4:
-        return None
-    if not prefix:
+    """Name of the model that has these arrays, as torchvision's, timm's and dilax's names have it."""
+    prefix = "backbone." if any(key.startswith("backbone.conv1.") for key in shapes) else ""
+    own = {key.removeprefix(prefix): shape for key, shape in shapes.items() if key.startswith(prefix)}
+    found = _architecture(own)
+    architecture = None if found is None else _BY_SIGNATURE.get(found)
+    if architecture is None or not prefix:
         return architecture if len(shapes.get("fc.weight", ())) == 2 else None
-    if len(shapes.get("classifier.4.weight", ())) != 4:
+    head = (
+        "deeplabv3" if "classifier.0.convs.0.0.weight" in shapes else "fcn" if "classifier.0.weight" in shapes else ""
+    )
+    name = f"{head}_{architecture}"
+    return name if name in _SEGMENTATION and len(shapes.get("classifier.4.weight", ())) == 4 else None
+
+
+# What shapes show of an architecture: depths, stem, channels of the first 3x3 convolution and of its kernel, the number
+# of convolutions of a block, where a shortcut has its convolution, and what the attention is.
+_Signature = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], bool, bool, str]
+
+
+def _signature(found: Architecture) -> _Signature:
+    kernel = (found.groups * found.width_per_group, found.width_per_group)
+    return found.depths, found.stem, kernel, found.bottleneck, found.average_shortcut, found.attention
+
+
+_BY_SIGNATURE = {_signature(found): name for name, found in ARCHITECTURES.items()}
+
+
+def _architecture(shapes: Mapping[str, tuple[int, ...]]) -> _Signature | None:
+    """The signature of a network's own keys, or None where it is no ResNet."""
+    stem = tuple(shapes[key][0] for key in ("conv1.0.weight", "conv1.3.weight", "conv1.6.weight") if key in shapes)
+    if len(shapes.get("conv1.0.weight" if stem else "conv1.weight", ())) != 4:
         return None
-    if "classifier.0.convs.0.0.weight" in shapes:
-        return f"deeplabv3_{architecture}"
-    return f"fcn_{architecture}" if "classifier.0.weight" in shapes else None
+    attentions = {"se": "layer1.0.se.fc1.weight", "eca": "layer1.0.se.conv.weight"}
+    return (
+        tuple(_blocks(shapes, f"layer{stage}.") for stage in (1, 2, 3, 4)),
+        stem,
+        shapes.get("layer1.0.conv2.weight", ())[:2],
+        "layer1.0.conv3.weight" in shapes,
+        len(shapes.get("layer2.0.downsample.1.weight", ())) == 4,
+        next((kind for kind, key in attentions.items() if key in shapes), ""),
+    )
 
 
 def _blocks(shapes: Mapping[str, Any], stage: str) -> int:

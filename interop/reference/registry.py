@@ -7,7 +7,7 @@ import torch
 
 from dilax.models import config_type
 
-from . import drn, mobilenet, smp_models, timm_mobilenet, torchvision_models, vgg
+from . import drn, mobilenet, resnets, smp_models, timm_mobilenet, torchvision_models, vgg
 from .meshnet import MeshNet
 
 _REFERENCES: dict[str, Callable[..., torch.nn.Module]] = {
@@ -16,6 +16,7 @@ _REFERENCES: dict[str, Callable[..., torch.nn.Module]] = {
     **mobilenet.REFERENCES,
     **timm_mobilenet.REFERENCES,
     **vgg.REFERENCES,
+    **resnets.REFERENCES,
     **torchvision_models.REFERENCES,
     **smp_models.REFERENCES,
 }

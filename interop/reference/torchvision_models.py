@@ -1,20 +1,26 @@
 """torchvision's own models, with the options that dilax has for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 
 from dilax.models import DeepLabV3Config, FCNConfig, ResNetConfig
-from dilax.models.resnet import ARCHITECTURES, BackboneConfig
+from dilax.models.resnet import BackboneConfig
 
 from .optional import optional
 
+#: ResNets that torchvision has.
+RESNETS = (
+    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d",
+    "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2",
+)  # fmt: skip
 _DILATED = {8: [False, True, True], 16: [False, False, True], 32: [False, False, False]}
 
 
-def _resnet(architecture: str, config: ResNetConfig) -> torch.nn.Module:
+def resnet(architecture: str, config: ResNetConfig) -> torch.nn.Module:
+    """torchvision's network of one of :data:`RESNETS`."""
     return _stages(architecture, config, num_classes=config.num_classes)
 
 
@@ -45,10 +51,15 @@ def _stages(architecture: str, config: BackboneConfig, *, num_classes: int = 1) 
     if config.in_channels != 3:
         module.conv1 = torch.nn.Conv2d(config.in_channels, 64, 7, stride=2, padding=3, bias=False)
     if config.multi_grid is not None:
-        rate = module.layer4[-1].conv2.dilation[0]
-        for block, unit in zip(module.layer4, config.multi_grid, strict=True):
-            block.conv2.dilation = block.conv2.padding = (rate * unit, rate * unit)
+        multiply_dilations(module, config.multi_grid)
     return module
+
+
+def multiply_dilations(module: Any, multi_grid: Sequence[int]) -> None:
+    """Multiply the dilation of a ResNet's last stage by one number for each of its blocks, which have bottlenecks."""
+    rate = module.layer4[-1].conv2.dilation[0]
+    for block, unit in zip(module.layer4, multi_grid, strict=True):
+        block.conv2.dilation = block.conv2.padding = (rate * unit, rate * unit)
 
 
 #: By name, what makes the PyTorch module of a configuration.
@@ -57,5 +68,4 @@ REFERENCES: dict[str, Callable[[Any], torch.nn.Module]] = {
     "deeplabv3_resnet101": partial(_deeplabv3, "resnet101"),
     "fcn_resnet50": partial(_fcn, "resnet50"),
     "fcn_resnet101": partial(_fcn, "resnet101"),
-    **{name: partial(_resnet, name) for name in ARCHITECTURES},
 }

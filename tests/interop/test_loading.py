@@ -10,6 +10,7 @@ from flax import nnx
 
 import interop
 from dilax.errors import ArgumentError, DilaxError, MismatchError
+from dilax.nn import BatchNorm
 
 
 class Model(nnx.Module):
@@ -97,6 +98,32 @@ def test_what_flax_has_no_array_for_may_be_absent(model):
     del arrays["stem.2.num_batches_tracked"]
     assert NOTES[0] not in interop.load(model, arrays).notes
     check(model, state())
+
+
+class Counting(nnx.Module):
+    def __init__(self):
+        self.bn1, self.bn2 = BatchNorm(3), BatchNorm(4)
+        self.bn1.num_batches_tracked[...] += 5
+
+
+def test_old_files_without_counts_of_batches_load_and_say_so():
+    import torch
+
+    layers = torch.nn.ModuleDict({"bn1": torch.nn.BatchNorm1d(3), "bn2": torch.nn.BatchNorm1d(4)})
+    arrays = {key: tensor for key, tensor in layers.state_dict().items() if not key.endswith("tracked")}
+    layers.load_state_dict(arrays)  # what PyTorch says nothing about
+    model = Counting()
+    report = interop.load(model, arrays)
+    assert report.arrays == 10
+    assert report.notes == (
+        "bn1.num_batches_tracked and 1 more like it: not in the checkpoint, as in files of PyTorch before 0.4.1; "
+        "begins at 0",
+    )
+    assert model.bn1.num_batches_tracked[...] == 0
+    arrays["bn1.num_batches_tracked"] = np.array(3)
+    with pytest.raises(MismatchError) as caught:  # of a newer file, one was lost
+        interop.load(model, arrays)
+    assert caught.value.problems == ("missing: bn2.num_batches_tracked []",)
 
 
 def test_no_memory_is_shared_with_the_callers_arrays(model):

@@ -31,6 +31,10 @@ _FAMILIES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("GPT-2", (r"wte\.weight", r"h\.0\.attn\.c_attn\.weight")),
     ("Llama or a relative", (r"layers\.0\.self_attn\.q_proj\.weight", r"layers\.0\.mlp\.gate_proj\.weight")),
     ("BERT or a relative", (r"encoder\.layer\.0\.attention\.self\.query\.weight",)),
+    (
+        "ResNet with squeeze-and-excitation and timm's names",
+        (r"layer1\.0\.conv1\.weight", r"layer1\.0\.se\.fc1\.weight"),
+    ),
     ("ResNet with torchvision's names", (r"layer1\.0\.conv1\.weight", r"layer4\.0\.conv1\.weight", r"fc\.weight")),
     ("ResNet's layers, without a classifier", (r"layer1\.0\.conv1\.weight", r"layer4\.0\.conv1\.weight")),
     ("VGG or AlexNet of torchvision", (r"features\.0\.weight", r"classifier\.6\.weight")),

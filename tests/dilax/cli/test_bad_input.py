@@ -135,6 +135,10 @@ CASES = {
         ["predict", "two", "scan.nii", "--output", "l.nii"],
         "predict: 'two' is a model of 2 channels, and a scan has one; pass a model of one channel.",
     ),
+    "predict a scan without a place for the labels": (
+        ["predict", "flax", "scan.nii"],
+        "predict: output=None is not given; pass e.g. --output labels.nii.gz.",
+    ),
     "predict a missing scan": (
         ["predict", "flax", "absent.nii", "--output", "l.nii"],
         "read_scan: 'absent.nii' does not exist; check the path.",

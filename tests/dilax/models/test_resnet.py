@@ -10,8 +10,9 @@ import pytest
 from flax import nnx
 
 from dilax import models
+from dilax.architectures import ARCHITECTURES
 from dilax.errors import ArgumentError
-from dilax.models.resnet import ARCHITECTURES, BackboneConfig, block_geometry
+from dilax.models.resnet import BackboneConfig, block_geometry
 from dilax.nn import Aspp
 from interop.inference import resnet as inference
 
@@ -34,9 +35,9 @@ REJECTED = [
         "pass 3 numbers.",
     ),
     (
-        lambda: models.create("resnet18", output_stride=8),
-        "ResNet: output_stride=8 needs dilated blocks, and those of resnet18 cannot be dilated; pass 32 and no "
-        "multi_grid, or take resnet50 or a larger one.",
+        lambda: models.create("resnet18", multi_grid=(1, 2)),
+        "ResNet: multi_grid=(1, 2) needs blocks of three convolutions, and those of resnet18 have two; leave it out, "
+        "or take resnet50 or a larger one.",
     ),
     (
         lambda: models.create("deeplabv3_resnet50", dilations=(6, 0)),
@@ -48,8 +49,8 @@ REJECTED = [
     ),
     (
         lambda: models.ResNet("resnet51", models.ResNetConfig(), rngs=nnx.Rngs(0)),
-        "ResNet: architecture='resnet51' is no ResNet (did you mean 'resnet50'?); pass one of resnet18, resnet34, "
-        "resnet50, resnet101, resnet152, resnext50_32x4d, resnext101_32x8d, wide_resnet50_2.",
+        "ResNet: architecture='resnet51' is no ResNet (did you mean 'resnet50'?); pass one of "
+        f"{', '.join(ARCHITECTURES)}.",
     ),
 ]
 
@@ -92,11 +93,20 @@ def test_interop_knows_the_names_of_all_of_them():
 
 
 @pytest.mark.slow
-def test_the_largest_model_is_made_in_seconds():
+@pytest.mark.parametrize("name", ["resnext101_32x8d", "seresnet200d"])
+def test_the_largest_models_are_made_in_seconds(name):
     models.create("resnet18")
     begin = time.process_time()
-    models.create("resnext101_32x8d")
+    models.create(name)
     assert time.process_time() - begin < 3
+
+
+@pytest.mark.slow
+def test_a_deep_abstract_model_is_made_in_seconds():
+    """Each draw of an initial value must not look at all operations before it."""
+    begin = time.process_time()
+    nnx.eval_shape(lambda: models.create("seresnet200d"))
+    assert time.process_time() - begin < 6
 
 
 def test_initial_values_have_torchvisions_distribution():

@@ -10,7 +10,13 @@ from interop.testing import randomise
 SEGMENTATION = ("deeplabv3_resnet50", "deeplabv3_resnet101", "fcn_resnet50", "fcn_resnet101")
 CLASSIFICATION = (
     "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d",
-    "wide_resnet50_2",
+    "resnext101_64x4d", "wide_resnet50_2", "wide_resnet101_2",
+)  # fmt: skip
+#: timm's ResNets of which every layer is compared, and at which output stride.
+TIMM = (
+    ("resnet10t", 8), ("resnet18", 8), ("resnet34", 16), ("resnet26d", 8), ("resnet50c", 32), ("resnet50", 8),
+    ("wide_resnet50_2", 32), ("seresnet18", 16), ("seresnext26t_32x4d", 8), ("seresnet50t", 32), ("ecaresnet26t", 8),
+    ("ecaresnetlight", 16),
 )  # fmt: skip
 #: Name in dilax, its options, and torchvision's.
 KINDS = {

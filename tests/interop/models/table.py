@@ -7,6 +7,7 @@ from pathlib import Path
 from flax import nnx
 
 from dilax import models
+from dilax.architectures import ARCHITECTURES
 from interop.reference import drn, timm_mobilenet, vgg
 from interop.reference.smp_models import REFERENCES as SMP
 from interop.rules import entries
@@ -33,8 +34,9 @@ feature maps have channels last.
 
 `numbers` are those of parameters and statistics with the options' defaults. The models of torchvision that segment
 give `{"out": ..., "aux": ...}`, as the reference does. Their `output_stride` (8, 16, 32) has the meaning of
-`replace_stride_with_dilation`: the first block of a dilated stage keeps the dilation before it. ResNet-18 and 34 cannot
-be dilated, there as here. `multi_grid`, which torchvision has not, is compared with its ResNet-50 after changing the
+`replace_stride_with_dilation`: the first block of a dilated stage keeps the dilation before it. torchvision's ResNet-18
+and 34 cannot be dilated; timm's can, with the same keys, and so can these, which are then compared with timm's.
+`multi_grid`, which torchvision has not, is compared with its ResNet-50 after changing the
 dilations of its last three blocks.
 
 MobileNets: `output_stride=16` of a MobileNetV3 is torchvision's `dilated=True`: a dilated stage has its dilation in the
@@ -46,6 +48,10 @@ rounds a product of two rows and few columns about twice as badly as PyTorch (R 
 DeepLabV3's branch that sees the mean of the whole map is close to the limit in float32: on the images of the tests it
 is within, but on maps of 5x5 an R of 2.6 was seen there, which `dilax convert` notes; float64 agrees. An R of
 2.15 was seen in `smp_deeplabv3plus` on `resnext50_32x4d` at output stride 8, on maps of 8x10.
+
+ResNets that torchvision has not are compared with timm's: keys and geometry of all, at output strides 8 and 32; the
+layers of those that between them have every option. What timm's `features_only` gives, but for the stem's map, is
+`model.feature_maps(x)`.
 
 The models of segmentation_models_pytorch have its arguments and defaults. What it takes as `aux_params` is
 `aux_classes`, `aux_pooling` and `aux_dropout` here; `encoder_output_stride` of its PSPNet it takes as `output_stride`.
@@ -76,6 +82,7 @@ TRAINED = {
     *SMP,
     *("fcn_resnet50", "drn_c_26", "drn_c_58", "drn_seg", "csrnet", "fcn8s", "dilated_vgg", "mobilenet_v2"),
     *("mobilenet_v3_small", "lraspp_mobilenet_v3_large", "timm_mobilenetv2_100", "timm_mobilenetv3_small_100"),
+    *("resnet10t", "seresnet18", "ecaresnet26t"),
 }
 
 
@@ -93,6 +100,9 @@ def _row(name: str) -> str:
         reference = f"segmentation_models_pytorch.{models.config_type(name).__name__[3:-6]}"
     elif name in timm_mobilenet.REFERENCES:
         reference = f"timm.create_model({name.removeprefix('timm_')!r})"
+    elif name in ARCHITECTURES:
+        reference = f"timm.models.resnet.{name}"
+        compared = compared if name in {one for one, _ in TIMM} else "keys"
     elif name == "meshnet":
         reference = "interop.reference.MeshNet"
     else:

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torchvision")
 
 import torch
+import torchvision
 
 import interop
 from dilax.cli import main
@@ -33,7 +34,8 @@ def test_without_torchvision_a_model_is_converted_and_not_verified(tmp_path, cap
     assert main(["convert", str(path), "--model", "resnet18", "--output", str(target)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[1:] == [
-        "model: resnet18 in_channels=3 num_classes=7",
+        "assumed: output_stride=32 (the file cannot show it; --options sets it)",
+        "model: resnet18 output_stride=32 in_channels=3 num_classes=7",
         "not verified: torchvision is not installed (pip install 'dilax-nn[torchvision]')",
         f"saved {target}",
     ]
@@ -73,6 +75,31 @@ def test_deeplabv3_is_converted_and_goes_back(tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("old", [False, True])
+def test_a_file_like_the_published_one_is_converted_in_one_command(old, tmp_path, capsys):
+    """deeplabv3_resnet50_coco: 21 classes, an auxiliary head; before PyTorch 0.4.1, no counts of batches."""
+    path, target = tmp_path / "deeplabv3_resnet50_coco.pth", tmp_path / "converted"
+    torch.manual_seed(0)
+    build = torchvision.models.segmentation.deeplabv3_resnet50
+    module = randomise(build(weights=None, weights_backbone=None, num_classes=21, aux_loss=True))
+    arrays = module.state_dict()
+    torch.save({key: one for key, one in arrays.items() if not (old and key.endswith("tracked"))}, path)
+    arguments = ["convert", str(path), "--model", "deeplabv3_resnet50", "--output", str(target)]
+    assert main(arguments + ([] if old else ["--no-verify"])) == 0
+    said = capsys.readouterr().out
+    assert "in_channels=3 num_classes=21 auxiliary_head=True\n" in said
+    counts = "backbone.bn1.num_batches_tracked and 60 more like it: not in the checkpoint, as in files of PyTorch "
+    assert (counts in said) == old
+    assert ("verified: " in said) == old
+    back = interop.state_dict(load_model(target)[0])
+    assert back.keys() == arrays.keys()
+    for key, array in back.items():
+        expected = 0 if old and key.endswith("tracked") else arrays[key].numpy()
+        np.testing.assert_array_equal(array, expected, err_msg=key)
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_options_on_the_command_line_reach_the_model(tmp_path, capsys):
     path, options = tmp_path / "model.pth", ["--options", "output_stride=16", "multi_grid=1,2,4", "dilations=6,12,18"]
@@ -93,12 +120,12 @@ def test_options_on_the_command_line_reach_the_model(tmp_path, capsys):
 def test_the_checkpoint_of_another_model_is_named():
     with torch.device("meta"):
         arrays = reference("resnet50").state_dict()
-    fix = "pass the checkpoint of one, with torchvision's keys, or the name of its own model."
+    fix = "pass the checkpoint of one, with torchvision's or timm's keys, or the name of its own model."
     for name in ("wide_resnet50_2", "deeplabv3_resnet50"):
         with pytest.raises(DilaxError) as caught:
             interop.infer_options(name, arrays)
         assert str(caught.value) == f"infer_options: the state_dict is that of resnet50, and not of {name}; {fix}"
     with pytest.raises(DilaxError) as caught:
         interop.infer_options("resnet50", {"conv1.weight": np.zeros(3)})
-    none = "no model of torchvision's that dilax has"
+    none = "no ResNet that dilax has"
     assert str(caught.value) == f"infer_options: the state_dict is that of {none}, and not of resnet50; {fix}"
