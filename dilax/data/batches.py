@@ -75,7 +75,7 @@ class Stream:
 
     def _sample(self, position: int, index: int, failures: list[Failure]) -> Any:
         """The sample at a position; if it is bad, one that the position alone chooses instead."""
-        for attempt in range(len(self.examples)):
+        for attempt in range(len(self.examples) + 1):
             try:
                 return self.prepare(self.examples.read(index), np.random.default_rng([self.seed, position]))
             except BadSample as error:

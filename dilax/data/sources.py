@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ArgumentError, nearest
-from . import built_in
+from . import built_in, cityscapes, folder, nifti, voc
 from .bad_samples import BadSamples
 from .source import Source
 
@@ -13,9 +13,13 @@ _Load = Callable[[Any, BadSamples], Source]
 
 #: Name to the type of its options and to what loads it.
 SOURCES: dict[str, tuple[type[Any], _Load]] = {
+    "cityscapes": (cityscapes.CityscapesOptions, cityscapes.load_cityscapes),
+    "folder": (folder.FolderOptions, folder.load_folder),
     "mni152": (built_in.Mni152Options, built_in.load_mni152_source),
+    "nifti": (nifti.NiftiOptions, nifti.load_nifti),
     "shapes": (built_in.ShapesOptions, built_in.load_shapes_source),
     "shapes_2d": (built_in.Shapes2dOptions, built_in.load_shapes_2d_source),
+    "voc": (voc.VocOptions, voc.load_voc),
 }
 
 

@@ -67,7 +67,7 @@ def test_options_may_come_from_json() -> None:
         (
             "mni125", {},
             "load_source: name='mni125' is no data source (did you mean 'mni152'?); "
-            "pass one of mni152, shapes, shapes_2d.",
+            "pass one of cityscapes, folder, mni152, nifti, shapes, shapes_2d, voc.",
         ),
         (
             "shapes", {"sample": 3},
