@@ -188,3 +188,43 @@ def test_scans_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(BadSample) as caught:
         examples.read(0)
     assert caught.value.rule == "has the same value almost everywhere"
+
+
+def test_prepared_scans_are_the_scans_and_are_read_once(tmp_path: Path) -> None:
+    _nifti(tmp_path)
+    options = {"class_names": ("a", "b", "c"), "held_out": 0.5, "prepared": str(tmp_path / "deep" / "ready")}
+
+    def batches() -> list[dict[str, np.ndarray]]:
+        iterator = iter(source.training(batch_size=2, seed=0, crop=(8, 5, 6)))
+        return [next(iterator) for _ in range(4)]
+
+    source = load_source(f"nifti:{tmp_path}", {**options, "prepared": ""})
+    expected = batches()
+    source = load_source(f"nifti:{tmp_path}", options)
+    for _ in range(2):
+        for found, wanted in zip(batches(), expected, strict=True):
+            np.testing.assert_array_equal(found["image"], wanted["image"])
+            np.testing.assert_array_equal(found["labels"], wanted["labels"])
+            assert type(found["image"]) is np.ndarray
+    kept = list((tmp_path / "deep" / "ready").iterdir())
+    assert len(kept) == 2 * len(source.training_examples)
+    name = source.training_examples.name(0)
+    path = tmp_path / "labels" / f"{name}.nii.gz"
+    other = (source.training_examples.read(0).labels + 1) % 3
+    nibabel.save(nibabel.Nifti1Image(other.astype(np.uint8), AFFINE), path)
+    np.testing.assert_array_equal(source.training_examples.read(0).labels, other)
+    path.unlink()
+    with pytest.raises(BadSample) as caught:
+        source.training_examples.read(0)
+    assert (caught.value.path, caught.value.rule) == (str(path), "does not exist")
+
+
+def test_prepared_scans_that_find_no_place(tmp_path: Path) -> None:
+    _nifti(tmp_path)
+    (tmp_path / "file").touch()
+    options = {"class_names": ("a", "b", "c"), "held_out": 0.5, "prepared": str(tmp_path / "file")}
+    with pytest.raises(FileError) as caught:
+        load_source(f"nifti:{tmp_path}", options).training_examples.read(0)
+    text = str(caught.value)
+    assert text.startswith(f"nifti: '{tmp_path}/file/")
+    assert text.endswith("cannot be written (File exists); pass another folder as prepared.")
