@@ -47,7 +47,8 @@ def read_index_mask(path: Path) -> Integer[np.ndarray, "h w"]:
     image = _open(path)
     if image.mode not in ("1", "L", "P", *_SIXTEEN_BIT):
         raise BadSample(path, f"holds colours ({image.mode}), and no classes; say the colour of each class")
-    return np.asarray(image).astype(np.int32)
+    values = np.asarray(image)
+    return values.astype(np.uint8) if image.mode == "1" else values
 
 
 def read_color_mask(path: Path) -> Integer[np.ndarray, "h w"]:

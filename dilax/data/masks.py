@@ -55,14 +55,15 @@ class MappedMask:
     def __call__(self, path: Path) -> Int32[np.ndarray, "h w"]:
         """Read one class a pixel."""
         values = read_color_mask(path) if self.colors else read_index_mask(path)
-        found, places = np.unique(values, return_inverse=True)
-        unknown = [int(value) for value in found if int(value) not in self.table]
-        if unknown:
-            row, column = np.argwhere(values == unknown[0])[0]
-            what = f"the colour #{unknown[0]:06x}" if self.colors else f"the value {unknown[0]}"
-            raise BadSample(path, f"has {what} at row {row}, column {column}, which stands for no class")
-        classes = np.array([self.table[int(value)] for value in found], np.int32)
-        return classes[places.reshape(values.shape)]
+        keys = np.array(sorted(self.table), np.int32)
+        places = np.searchsorted(keys, values).clip(max=len(keys) - 1)
+        unknown = keys[places] != values
+        if unknown.any():
+            row, column = (int(axis[0]) for axis in np.nonzero(unknown))
+            value = int(values[row, column])
+            what = f"the colour #{value:06x}" if self.colors else f"the value {value}"
+            raise BadSample(path, f"has {what} at ({row}, {column}), which stands for no class")
+        return np.array([self.table[int(key)] for key in keys], np.int32)[places]
 
 
 def checked_labels(

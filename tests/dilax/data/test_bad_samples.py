@@ -102,7 +102,7 @@ def test_a_colour_without_a_class_is_named(tmp_path: Path) -> None:
     )
     with pytest.raises(BadSample) as caught:
         source.training_examples.read_labels(0)
-    assert caught.value.rule == "has the colour #101010 at row 2, column 3, which stands for no class"
+    assert caught.value.rule == "has the colour #101010 at (2, 3), which stands for no class"
 
 
 def test_training_stops_at_a_bad_sample(folder: Path) -> None:

@@ -125,6 +125,15 @@ def test_cityscapes(tmp_path: Path) -> None:
         np.testing.assert_array_equal(example.labels, table[made[example.name]])
     [example] = source.evaluation()
     np.testing.assert_array_equal(example.labels, table[made[example.name]])
+    assert example.labels.dtype == np.int32
+    path = tmp_path / "gtFine" / "val" / "ulm" / "ulm_000001_000019_gtFine_labelIds.png"
+    ids[3, 5] = 34
+    save_mask(path, ids)
+    with pytest.raises(BadSample) as caught:
+        list(source.evaluation())
+    assert (caught.value.path, caught.value.rule) == (
+        str(path), "has the value 34 at (3, 5), which stands for no class",
+    )  # fmt: skip
 
 
 def _nifti(folder: Path, count: int = 4) -> dict[str, tuple[np.ndarray, np.ndarray]]:
