@@ -191,3 +191,21 @@ def test_class_weights_leave_out_bad_masks(folder: Path) -> None:
     source = _skipping(folder)
     assert not np.array_equal(source.class_weights("inverse"), weights)
     assert list(source.skipped) == ["n1"]
+
+
+@pytest.mark.slow  # two Python processes start
+def test_worker_processes_say_what_is_bad(folder: Path) -> None:
+    source = _skipping(folder)
+    expected = _batches(source, 4)
+    again = _load(folder, bad_samples="skip")
+    iterator = iter(again.training(batch_size=3, seed=4, crop=(7, 6), workers=2))
+    for batch in expected:
+        np.testing.assert_array_equal(next(iterator)["image"], batch["image"])
+    iterator.close()
+    assert dict(again.skipped) == dict(source.skipped)
+    strict = iter(_load(folder).training(batch_size=3, seed=4, crop=(7, 6), workers=2))
+    with pytest.raises(BadSample) as caught:
+        for _ in range(4):
+            next(strict)
+    assert caught.value.path in (str(folder / "images" / "n6.png"), str(folder / "masks" / "n1.png"))
+    strict.close()
