@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int32, Integer
 
 from ..errors import ArgumentError, BadSample
-from .images import read_color_mask, read_index_mask
+from .image_files import read_color_mask, read_index_mask
 
 
 class ReadMask(Protocol):

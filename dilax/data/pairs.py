@@ -10,7 +10,7 @@ from jaxtyping import Int32
 
 from ..errors import BadSample, FileError
 from .examples import Example
-from .images import read_image
+from .image_files import read_pixels
 from .masks import ReadMask
 
 
@@ -57,7 +57,7 @@ class PairedImages:
             BadSample: One of them cannot be used, or they differ in size.
         """
         pair = self.pairs[index]
-        image, labels = read_image(pair.image, channels=self.channels), self.read_mask(pair.labels)
+        image, labels = read_pixels(pair.image, channels=self.channels), self.read_mask(pair.labels)
         check_sizes(pair, image.shape[:-1], labels.shape)
         return Example(image, labels, pair.name)
 

@@ -103,6 +103,10 @@ def test_a_colour_without_a_class_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadSample) as caught:
         source.training_examples.read_labels(0)
     assert caught.value.rule == "has the colour #101010 at (2, 3), which stands for no class"
+    Image.fromarray(labels.astype(np.uint16)).save(tmp_path / "masks" / "b.png")
+    with pytest.raises(BadSample) as caught:
+        source.training_examples.read_labels(0)
+    assert caught.value.rule == "holds values of 16 bits, and no colours"
 
 
 def test_training_stops_at_a_bad_sample(folder: Path) -> None:

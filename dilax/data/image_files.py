@@ -11,7 +11,7 @@ from ..errors import BadSample
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
 
-def read_image(path: Path, *, channels: int) -> Shaped[np.ndarray, "h w c"]:
+def read_pixels(path: Path, *, channels: int) -> Shaped[np.ndarray, "h w c"]:
     """Read a photograph or a grey image.
 
     Args:
@@ -55,9 +55,12 @@ def read_color_mask(path: Path) -> Integer[np.ndarray, "h w"]:
     """Read a mask whose colours stand for classes, as 65536 red + 256 green + blue.
 
     Raises:
-        BadSample: The file cannot be read.
+        BadSample: The file cannot be read, or holds no colours of 8 bits.
     """
-    colors = read_image(path, channels=3).astype(np.int32)
+    pixels = read_pixels(path, channels=3)
+    if pixels.dtype != np.uint8:
+        raise BadSample(path, "holds values of 16 bits, and no colours")
+    colors = pixels.astype(np.int32)
     return (colors[..., 0] << 16) | (colors[..., 1] << 8) | colors[..., 2]
 
 
