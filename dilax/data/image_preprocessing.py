@@ -1,13 +1,13 @@
 """What a model of images expects: resized, cropped and normalised as in its training."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float32, UInt8
+from PIL import Image
 
 from ..errors import ArgumentError
-from .images import pillow_image
 
 #: Mean and standard deviation of each channel of ImageNet's images, between 0 and 1.
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -61,7 +61,6 @@ def preprocess(image: UInt8[np.ndarray, "h w 3"], how: Preprocessing) -> Float32
 
     Raises:
         ArgumentError: The image is of another shape or dtype.
-        MissingDependency: Pillow is not installed, and the image is to be resized.
     """
     if image.ndim != 3 or image.shape[-1] != 3 or image.dtype != np.uint8 or not image.size:
         raise ArgumentError(
@@ -88,10 +87,9 @@ def size_of(image: UInt8[np.ndarray, "h w 3"], how: Preprocessing) -> tuple[int,
 
 
 def _resized(image: np.ndarray, how: Preprocessing) -> np.ndarray:
-    pillow: Any = pillow_image("preprocess")
     height, width = size_of(image, replace(how, crop=None))
-    method = getattr(pillow.Resampling, how.interpolation.upper())
-    return np.array(pillow.fromarray(image).resize((width, height), method))
+    method = Image.Resampling[how.interpolation.upper()]
+    return np.array(Image.fromarray(image).resize((width, height), method))
 
 
 def _middle(image: np.ndarray, edge: int) -> np.ndarray:

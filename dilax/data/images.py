@@ -2,12 +2,12 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Int, UInt8
+from PIL import Image, ImageOps
 
-from ..errors import ArgumentError, FileError, MissingDependency
+from ..errors import ArgumentError, FileError
 
 # What Pillow turns into red, green and blue without loss of range.
 _MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -24,19 +24,15 @@ def read_image(path: str | os.PathLike[str]) -> UInt8[np.ndarray, "h w 3"]:
 
     Raises:
         FileError: There is no such file, or it is no image of 8 bits a channel.
-        MissingDependency: Pillow is not installed.
     """
-    pillow = pillow_image("read_image")
-    from PIL import ImageOps
-
     try:
-        with pillow.open(path) as image:
+        with Image.open(path) as image:
             mode = image.mode
             if mode in _MODES:
                 return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except FileNotFoundError:
         raise FileError("read_image", path, "does not exist", "check the path") from None
-    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         what = "is a directory" if Path(path).is_dir() else "is no image that Pillow reads"
         raise FileError("read_image", path, what, "pass e.g. photo.jpg") from error
     raise FileError("read_image", path, f"has pixels of the kind {mode!r}", "pass an image of 8 bits a channel")
@@ -52,16 +48,14 @@ def write_label_image(path: str | os.PathLike[str], labels: Int[np.ndarray, "h w
     Raises:
         ArgumentError: A label is out of range.
         FileError: The file cannot be written.
-        MissingDependency: Pillow is not installed.
     """
     check_png("write_label_image", path)
-    pillow = pillow_image("write_label_image")
     if labels.size == 0 or labels.min() < 0 or labels.max() > 255:
         raise ArgumentError(
             "write_label_image", "labels", labels.shape, "is empty or has labels that are not from 0 to 255",
             "pass labels of at most 256 classes",
         )  # fmt: skip
-    image = pillow.fromarray(labels.astype(np.uint8))
+    image = Image.fromarray(labels.astype(np.uint8))
     image.putpalette(label_colours().tobytes())
     try:
         image.save(path)
@@ -98,16 +92,3 @@ def label_colours() -> UInt8[np.ndarray, "256 3"]:
             bit = (labels >> (3 * place + channel)) & 1
             colours[:, channel] |= (bit << (7 - place)).astype(np.uint8)
     return colours
-
-
-def pillow_image(function: str) -> Any:
-    """The module ``PIL.Image``.
-
-    Raises:
-        MissingDependency: It is not installed.
-    """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise MissingDependency(function, "PIL", "images") from error
-    return Image

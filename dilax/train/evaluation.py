@@ -1,37 +1,37 @@
-"""Metrics of a model on the part of a volume that it has not learned from."""
+"""Metrics of a model on the part of the data that it has not learned from."""
 
 import jax.numpy as jnp
 import numpy as np
 
-from ..data import Slab, Volume
+from ..data import Source
 from ..predict.tiles import tiles
 from . import metrics
 from .arrays import Arrays
 from .step import Predict
 
 
-def evaluate(predict: Predict, arrays: Arrays, volume: Volume, held_out: Slab, *, tile: int = 0) -> dict[str, float]:
-    """Predict the slab with its surroundings, and score the slab alone.
+def evaluate(predict: Predict, arrays: Arrays, source: Source, *, tile: int = 0) -> dict[str, float]:
+    """Predict what is kept for evaluation, with its surroundings, and score it.
 
     Args:
         predict: As :func:`dilax.train.make_predict` makes it.
         arrays: All arrays of the model, by name.
-        volume: A labelled volume.
-        held_out: What to score.
-        tile: Edge of the overlapping tiles to predict, in voxels; 0 for the whole volume at once.
+        source: Where labelled images or volumes come from.
+        tile: Edge of the overlapping tiles to predict, in pixels or voxels; 0 for each whole image at once.
 
     Returns:
         ``mean_dice``, ``mean_iou``, ``accuracy``, and for each class ``dice/<class>`` and
         ``iou/<class>``; NaN for a class that is neither present nor predicted.
     """
-    shape = volume.image.shape
-    where = held_out.index
-    counted = metrics.ConfusionMatrix(volume.num_classes)
-    for part in tiles(shape, size=(tile,) * 3, margin=tile // 4, where=where):
-        image = jnp.asarray(volume.image[part.outer])[None, ..., None]
-        predicted = np.asarray(predict(arrays, image))[0]
-        counted.update(volume.labels[part.inner], predicted[part.kept])
-    return summarize(counted.counts, volume.class_names)
+    counted = metrics.ConfusionMatrix(source.num_classes)
+    for example in source.evaluation():
+        shape = example.labels.shape
+        for part in tiles(shape, size=(tile,) * len(shape), margin=tile // 4, where=example.where):
+            predicted = np.asarray(predict(arrays, jnp.asarray(example.image[part.outer])[None]))[0]
+            truth = example.labels[part.inner]
+            scored = truth != source.ignore_index
+            counted.update(truth[scored], predicted[part.kept][scored])
+    return summarize(counted.counts, source.class_names)
 
 
 def summarize(counts: np.ndarray, class_names: tuple[str, ...]) -> dict[str, float]:

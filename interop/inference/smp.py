@@ -37,7 +37,10 @@ _RESNETS: dict[tuple[tuple[int, ...], tuple[int, ...], bool], str] = {
     ((3, 4, 23, 3), (64, 64), True): "resnet101",
     ((3, 8, 36, 3), (64, 64), True): "resnet152",
     ((3, 4, 6, 3), (128, 4), True): "resnext50_32x4d",
+    ((3, 4, 23, 3), (128, 4), True): "resnext101_32x4d",
     ((3, 4, 23, 3), (256, 8), True): "resnext101_32x8d",
+    ((3, 4, 23, 3), (512, 16), True): "resnext101_32x16d",
+    ((3, 4, 23, 3), (1024, 32), True): "resnext101_32x32d",
 }
 
 #: Names that :func:`infer` knows.

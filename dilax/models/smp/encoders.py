@@ -83,7 +83,10 @@ class MobileNetV2Encoder(MobileNetV2Stages):
 
 Encoder = ResNetEncoder | MobileNetV2Encoder
 
-_RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d")
+_RESNETS = (
+    *("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d"),
+    *("resnext101_32x4d", "resnext101_32x8d", "resnext101_32x16d", "resnext101_32x32d"),
+)
 
 #: What makes an encoder, by segmentation_models_pytorch's name.
 ENCODERS: dict[str, Callable[..., Encoder]] = {

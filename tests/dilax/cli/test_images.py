@@ -5,9 +5,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-
-pytest.importorskip("PIL")
-
 from flax import nnx
 from PIL import Image
 

@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-
-pytest.importorskip("PIL")
-
 from PIL import Image
 
 from dilax.data import Preprocessing, label_colours, preprocess, read_image, write_label_image

@@ -5,8 +5,6 @@ import pytest
 import torch
 from flax import nnx
 
-pytest.importorskip("PIL")
-
 import interop
 from dilax.data import Preprocessing, preprocess
 from dilax.errors import ArgumentError
