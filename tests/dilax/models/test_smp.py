@@ -18,7 +18,10 @@ from dilax.models.smp.pspnet import PSPDecoder
 from dilax.nn import PyramidPooling, SeparableConv
 from interop.inference import smp as inference
 
-RESNETS = "resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d, resnext101_32x8d"
+RESNETS = (
+    "resnet18, resnet34, resnet50, resnet101, resnet152, resnext50_32x4d, resnext101_32x4d, resnext101_32x8d, "
+    "resnext101_32x16d, resnext101_32x32d"
+)
 REJECTED = [
     (
         lambda: models.create("smp_pan", encoder_name="resnet43"),
