@@ -57,10 +57,10 @@ The models of segmentation_models_pytorch have its arguments and defaults. What 
 `aux_classes`, `aux_pooling` and `aux_dropout` here; `encoder_output_stride` of its PSPNet it takes as `output_stride`.
 All blocks of a dilated stage of its ResNets have the stage's dilation, the first too, and those of ResNet-18 and 34 are
 dilated. Layers behind `encoder_depth` stay in the model unused, as they do there. Encoders: `resnet18` to `resnet152`,
-`resnext50_32x4d`, `resnext101_32x4d` to `resnext101_32x32d`, `mobilenet_v2`. *keys* are compared on all of them, the rest on `resnet18`,
-`resnet50`, `resnext50_32x4d` and `mobilenet_v2`. Heights and widths have to be multiples of the encoder's output
-stride, there as here. The training of a PAN is compared at depth 3, where its smallest map has four places: at depth 5
-the same image leaves one, and the normalisation of two numbers magnified rounding to 5e-12.
+`resnext50_32x4d`, `resnext101_32x4d` to `resnext101_32x32d`, `mobilenet_v2`. *keys* are compared on all of them, the
+rest on `resnet18`, `resnet50`, `resnext50_32x4d` and `mobilenet_v2`. Heights and widths have to be multiples of the
+encoder's output stride, there as here. The training of a PAN is compared at depth 3, where its smallest map has four
+places: at depth 5 the same image leaves one, and the normalisation of two numbers magnified rounding to 5e-12.
 
 Models that no such library has are compared with twins of our own, written from the papers under the published codes'
 keys (`interop/reference`): the keys at full width, the rest with fewer channels.
@@ -102,7 +102,7 @@ def _row(name: str) -> str:
         reference = f"timm.create_model({name.removeprefix('timm_')!r})"
     elif name in ARCHITECTURES:
         reference = f"timm.models.resnet.{name}"
-        compared = compared if name in {one for one, _ in TIMM} else "keys"
+        compared = compared if name in {one for one, _ in references.TIMM} else "keys"
     elif name == "meshnet":
         reference = "interop.reference.MeshNet"
     else:
