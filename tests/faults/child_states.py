@@ -4,6 +4,7 @@ Usage: child_states.py DIRECTORY COMMAND ...; each command is one of those below
 """
 
 import sys
+import time
 from typing import Any
 
 import jax
@@ -51,13 +52,26 @@ def check(state: dict[str, Any], target: dict[str, Any], step: int) -> None:
     assert state["count"] == step
 
 
+def go(checkpoints: Checkpoints, steps: int) -> None:
+    """Compute over all devices and save, step after step."""
+    for step in range(1, steps + 1):
+        state = placed(step)
+        total = float(jax.jit(jnp.sum)(state["rows"]))
+        checkpoints.save(step, state, metrics={"loss": 1 / step}, meta={"step": step})
+        print("step", step, flush=True)
+        assert np.isfinite(total)
+        time.sleep(0.2)
+
+
 def main(directory: str, *commands: str) -> None:
-    """Do the commands: save:STEP, restore:STEP (the newest is to be this one), sum (uses what was restored)."""
+    """Do the commands: save:STEP, restore:STEP (the newest is to be this one), go:STEPS."""
     with Checkpoints(directory, keep=9) as checkpoints:
         for command in commands:
             name, _, argument = command.partition(":")
             step = int(argument)
-            if name == "save":
+            if name == "go":
+                go(checkpoints, step)
+            elif name == "save":
                 assert checkpoints.save(step, placed(step), metrics={"loss": 1 / step}, meta={"step": step})
             else:
                 target = placed(0)
