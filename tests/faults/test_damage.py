@@ -1,8 +1,10 @@
 """What may befall files and directories: no damage is restored, and the step before is used and the damage named."""
 
+import hashlib
 import math
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from dilax.errors import CorruptCheckpoint
-from dilax.train import Checkpoints, all_steps, read_checkpoint
+from dilax.train import Checkpoints, all_steps, manifest, read_checkpoint
 
 State = dict[str, Any]
 
@@ -89,11 +91,19 @@ def test_one_flipped_bit_in_each_file(run: Path, seed: int) -> None:
         path.write_bytes(content)
 
 
-def test_a_flipped_bit_in_a_step_that_was_found_to_count(run: Path) -> None:
-    past = 1_700_000_000
-    for name in _files(run / "7"):
-        os.utime(run / "7" / name, (past, past))
-    _is(read_checkpoint(run, TARGET).state, 7)
+def test_a_step_that_was_found_to_count_is_hashed_again_only_if_changed(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "_SETTLED", 0)
+    hashed: list[str] = []
+    real = hashlib.file_digest
+    monkeypatch.setattr("hashlib.file_digest", lambda file, kind: (hashed.append(file.name), real(file, kind))[1])
+    with Checkpoints(run) as checkpoints:
+        assert checkpoints.about_latest().step == 7
+        _is(checkpoints.restore_latest(TARGET).state, 7)
+        assert checkpoints.last == 7
+    assert sorted(hashed) == [str(run / "7" / name) for name in _files(run / "7") if name != "manifest.json"]
+    time.sleep(0.02)  # a tick of the file system's clock
     path = run / "7" / "about.json"
     path.write_bytes(path.read_bytes().replace(b"step 7", b"step 8"))
     _resumes_at_3(run, "has other bytes in 'about.json' than were written")
