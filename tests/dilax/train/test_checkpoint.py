@@ -153,6 +153,18 @@ def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
     assert _counting(tmp_path) == [9]
 
 
+def test_a_save_is_due_whenever_a_multiple_is_reached_or_passed(tmp_path: Path) -> None:
+    given = {1: True, 5: False, 9: False, 10: True, 19: False, 37: True, 40: True, 41: False}
+    with Checkpoints(tmp_path, every=10, keep=9) as checkpoints:
+        assert {step: checkpoints.save(step, {"w": np.full(2, step)}) for step in given} == given
+        assert checkpoints.last == 40
+        assert checkpoints.save(41, {"w": np.full(2, 41)}, force=True)
+    with Checkpoints(tmp_path, every=10, keep=9) as checkpoints:
+        assert not checkpoints.save(49, {"w": np.full(2, 49)})
+        assert checkpoints.save(50, {"w": np.full(2, 50)})
+    assert _counting(tmp_path) == [1, 10, 37, 40, 41, 50]
+
+
 @pytest.mark.parametrize("step", [7, 2])
 def test_a_repeated_or_lower_step_is_an_error(copied: Path, step: int) -> None:
     with Checkpoints(copied) as checkpoints, pytest.raises(ArgumentError) as caught:
@@ -295,3 +307,21 @@ def test_a_file_in_the_way_and_bad_arguments(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError) as wrong:
         Checkpoints(tmp_path, keep_best=-1)
     assert str(wrong.value) == "Checkpoints: keep_best=-1 is below 0; pass 0 or more."
+    with pytest.raises(ArgumentError) as wrong:
+        Checkpoints(tmp_path, every=0)
+    assert str(wrong.value) == "Checkpoints: every=0 is below 1; pass 1 or more."
+    with pytest.raises(ArgumentError) as wrong:
+        Checkpoints(tmp_path, mode="best")  # type: ignore[arg-type]
+    assert str(wrong.value) == "Checkpoints: mode='best' is no mode; pass 'max' or 'min'."
+    with Checkpoints(tmp_path) as checkpoints:
+        with pytest.raises(ArgumentError) as wrong:
+            checkpoints.restore_best()
+        assert str(wrong.value) == "restore_best: metric=None names no metric; pass one to Checkpoints."
+        with pytest.raises(ArgumentError) as wrong:
+            checkpoints.save(True, {})
+        assert str(wrong.value) == "save: step=True is no step; pass an integer from 0."
+    with Checkpoints(tmp_path, metric="dice") as checkpoints, pytest.raises(FileError) as caught:
+        checkpoints.restore_best()
+    assert str(caught.value) == (
+        f"restore_best: {str(tmp_path)!r} holds no step with a finite 'dice'; use restore_latest."
+    )
