@@ -7,9 +7,6 @@ if TYPE_CHECKING:
     from .arrays import fill_model as fill_model
     from .arrays import model_arrays as model_arrays
     from .checkpoint import Checkpoints as Checkpoints
-    from .checkpoint import Restored as Restored
-    from .checkpoint import read_arrays as read_arrays
-    from .checkpoint import read_checkpoint as read_checkpoint
     from .config import TrainConfig as TrainConfig
     from .config import drift as drift
     from .evaluation import evaluate as evaluate
@@ -17,14 +14,20 @@ if TYPE_CHECKING:
     from .loop import train as train
     from .losses import cross_entropy as cross_entropy
     from .meta import CheckpointMeta as CheckpointMeta
+    from .reading import Restored as Restored
+    from .reading import read_arrays as read_arrays
+    from .reading import read_checkpoint as read_checkpoint
     from .restore import load_model as load_model
     from .restore import save_model as save_model
+    from .retention import Retention as Retention
     from .run import NonFiniteLoss as NonFiniteLoss
     from .step import TrainState as TrainState
     from .step import initial_state as initial_state
     from .step import make_optimizer as make_optimizer
     from .step import make_predict as make_predict
     from .step import make_train_step as make_train_step
+    from .steps import Step as Step
+    from .steps import all_steps as all_steps
     from .steps import is_checkpoint as is_checkpoint
     from .steps import read_meta as read_meta
 
@@ -32,10 +35,13 @@ _HOMES = {
     "CheckpointMeta": "meta",
     "Checkpoints": "checkpoint",
     "NonFiniteLoss": "run",
-    "Restored": "checkpoint",
+    "Restored": "reading",
     "Result": "loop",
+    "Retention": "retention",
+    "Step": "steps",
     "TrainConfig": "config",
     "TrainState": "step",
+    "all_steps": "steps",
     "cross_entropy": "losses",
     "drift": "config",
     "evaluate": "evaluation",
@@ -47,8 +53,8 @@ _HOMES = {
     "make_predict": "step",
     "make_train_step": "step",
     "model_arrays": "arrays",
-    "read_arrays": "checkpoint",
-    "read_checkpoint": "checkpoint",
+    "read_arrays": "reading",
+    "read_checkpoint": "reading",
     "read_meta": "steps",
     "save_model": "restore",
     "train": "loop",

@@ -75,7 +75,7 @@ def train(
     _check_directory(directory, resume, initial)
     task = prepare(config, initial)
     with (
-        Checkpoints(directory, keep=config.keep, keep_best=config.keep_best) as checkpoints,
+        Checkpoints(directory, keep=config.keep, keep_best=config.keep_best, metric="mean_dice") as checkpoints,
         closing(Log(directory / LOG)) as log,
         Interrupts() as interrupts,
     ):

@@ -116,22 +116,20 @@ class Run:
             CorruptCheckpoint: There are some and none counts.
             MismatchError: The configuration or the arrays differ.
         """
-        targets = {"model_state": self._model_arrays(), "optimizer_state": self._state.optimizer}
-        about = self._checkpoints.about_newest()
+        about = CheckpointMeta.of(self._checkpoints.about_latest())
         if about.config is None or about.data_position is None:
             raise FileError(
                 "train", self._checkpoints.directory, "was not written by a run",
                 "start a new run from its model",
             )  # fmt: skip
         changes = drift(TrainConfig.from_dict(about.config), self.config)
-        restored = self._checkpoints.restore(**targets)
-        arrays = restored.model_state
+        restored = self._checkpoints.restore_latest(self._saved_state())
+        arrays = restored.state["model"]
         self._state = TrainState(
             {name: arrays[name] for name in self._state.parameters},
             {name: arrays[name] for name in self._state.variables},
-            restored.optimizer_state,
+            restored.state["optimizer"],
         )
-        about = restored.meta
         self.step, self.metrics = about.step, dict(about.metrics)
         self._best = -math.inf if about.best is None else about.best
         self._sums.update(about.progress)
@@ -221,15 +219,14 @@ class Run:
             model_options=self.config.model_options,
             config=self.config.to_dict(),
             data_position=self._batches.get_state(),
-            metrics=self.metrics,
             best=self._best if math.isfinite(self._best) else None,
             progress=self._sums,
         )
         self._checkpoints.save(
             self.step,
-            model_state=self._model_arrays(),
-            optimizer_state=self._state.optimizer,
-            meta=about,
+            self._saved_state(),
+            metrics=self.metrics,
+            meta=about.to_json(),
         )
         self._unreported = (self.step, time.monotonic() - begin)
 
@@ -240,6 +237,9 @@ class Run:
             step, seconds = self._unreported
             path = self._checkpoints.directory / str(step)
             self._emit(CheckpointSaved(step, path, seconds, in_background))
+
+    def _saved_state(self) -> dict[str, Any]:
+        return {"model": self._model_arrays(), "optimizer": self._state.optimizer}
 
     def _model_arrays(self) -> dict[str, Any]:
         return {**self._state.parameters, **self._state.variables}
