@@ -11,44 +11,72 @@ if TYPE_CHECKING:
     from .checkpoint import read_arrays as read_arrays
     from .checkpoint import read_checkpoint as read_checkpoint
     from .config import TrainConfig as TrainConfig
-    from .config import drift as drift
+    from .config import read_config as read_config
+    from .drift import Change as Change
+    from .drift import drift as drift
     from .evaluation import evaluate as evaluate
     from .loop import Result as Result
     from .loop import train as train
     from .losses import cross_entropy as cross_entropy
+    from .losses import dice_loss as dice_loss
+    from .losses import focal_loss as focal_loss
     from .meta import CheckpointMeta as CheckpointMeta
+    from .objective import Objective as Objective
+    from .optimizers import make_optimizer as make_optimizer
+    from .parts import CheckpointConfig as CheckpointConfig
+    from .parts import ComputeConfig as ComputeConfig
+    from .parts import DataConfig as DataConfig
+    from .parts import EvaluationConfig as EvaluationConfig
+    from .parts import LogConfig as LogConfig
+    from .parts import LossConfig as LossConfig
+    from .parts import OptimizerConfig as OptimizerConfig
+    from .parts import ScheduleConfig as ScheduleConfig
     from .restore import load_model as load_model
     from .restore import save_model as save_model
     from .run import NonFiniteLoss as NonFiniteLoss
+    from .schedules import learning_rate as learning_rate
     from .step import TrainState as TrainState
     from .step import initial_state as initial_state
-    from .step import make_optimizer as make_optimizer
     from .step import make_predict as make_predict
     from .step import make_train_step as make_train_step
     from .steps import is_checkpoint as is_checkpoint
     from .steps import read_meta as read_meta
 
 _HOMES = {
+    "Change": "drift",
+    "CheckpointConfig": "parts",
     "CheckpointMeta": "meta",
     "Checkpoints": "checkpoint",
+    "ComputeConfig": "parts",
+    "DataConfig": "parts",
+    "EvaluationConfig": "parts",
+    "LogConfig": "parts",
+    "LossConfig": "parts",
     "NonFiniteLoss": "run",
+    "Objective": "objective",
+    "OptimizerConfig": "parts",
     "Restored": "checkpoint",
     "Result": "loop",
+    "ScheduleConfig": "parts",
     "TrainConfig": "config",
     "TrainState": "step",
     "cross_entropy": "losses",
-    "drift": "config",
+    "dice_loss": "losses",
+    "drift": "drift",
     "evaluate": "evaluation",
     "fill_model": "arrays",
+    "focal_loss": "losses",
     "initial_state": "step",
     "is_checkpoint": "steps",
+    "learning_rate": "schedules",
     "load_model": "restore",
-    "make_optimizer": "step",
+    "make_optimizer": "optimizers",
     "make_predict": "step",
     "make_train_step": "step",
     "model_arrays": "arrays",
     "read_arrays": "checkpoint",
     "read_checkpoint": "checkpoint",
+    "read_config": "config",
     "read_meta": "steps",
     "save_model": "restore",
     "train": "loop",
