@@ -41,6 +41,19 @@ class FileError(DilaxError):
         super().__init__(f"{function}: {str(path)!r} {rule}; {fix}.")
 
 
+class BadSample(FileError):
+    """A labelled image or volume cannot be used: unreadable, of two sizes, or with labels that have no class.
+
+    Args:
+        path: The file that is at fault.
+        rule: What is wrong with it, as the rest of a sentence.
+    """
+
+    def __init__(self, path: Any, rule: str) -> None:
+        self.path, self.rule = str(path), rule
+        super().__init__("read_example", path, rule, "repair or remove it, or pass bad_samples='skip'")
+
+
 class CorruptCheckpoint(FileError):
     """A checkpoint file is damaged: truncated, inconsistent with itself, or changed after it was written."""
 

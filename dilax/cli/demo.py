@@ -104,7 +104,7 @@ def _train_in_torch(path: Path) -> Any:
     """One epoch of cross-entropy as any PyTorch script does it."""
     import torch
 
-    from dilax.data import load_source, patch_dataset
+    from dilax.data import load_source
     from interop import reference
 
     torch.manual_seed(0)
@@ -112,12 +112,7 @@ def _train_in_torch(path: Path) -> Any:
     _begin_as_identity(module)
     optimizer = torch.optim.AdamW(module.parameters(), lr=_LEARNING_RATE)
     source = load_source("mni152")
-    batches = iter(
-        patch_dataset(
-            source.volume, held_out=source.held_out, patch_size=_PATCH, batch_size=_BATCH,
-            patches_per_epoch=_BATCH * _STEPS, seed=1,
-        )
-    )  # fmt: skip
+    batches = iter(source.training(batch_size=_BATCH, seed=1, crop=_PATCH))
     losses = []
     with working("training in PyTorch") as show:
         for step in range(_STEPS):

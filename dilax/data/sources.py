@@ -1,43 +1,71 @@
-"""Labelled volumes by name, each with the part that is kept for evaluation."""
+"""Data sets by name: a checkpoint stores the name and the options, and that is enough to find the data again."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ..errors import ArgumentError, nearest
-from . import mni152, shapes
-from .volumes import Slab, Volume
+from . import built_in
+from .bad_samples import BadSamples
+from .source import Source
 
+_Load = Callable[[Any, BadSamples], Source]
 
-@dataclass(frozen=True)
-class Source:
-    """What a run learns from.
-
-    Args:
-        volume: The labelled volume.
-        held_out: What is kept for evaluation; no training patch touches it.
-    """
-
-    volume: Volume
-    held_out: Slab
-
-
-#: Name to how it is loaded.
-SOURCES: dict[str, Callable[[], Source]] = {
-    "mni152": lambda: Source(mni152.load_mni152(), mni152.HELD_OUT),
-    "shapes": lambda: Source(shapes.make_shapes(), shapes.HELD_OUT),
+#: Name to the type of its options and to what loads it.
+SOURCES: dict[str, tuple[type[Any], _Load]] = {
+    "mni152": (built_in.Mni152Options, built_in.load_mni152_source),
+    "shapes": (built_in.ShapesOptions, built_in.load_shapes_source),
+    "shapes_2d": (built_in.Shapes2dOptions, built_in.load_shapes_2d_source),
 }
 
 
-def load_source(name: str) -> Source:
-    """Load a source by its name.
+def source_options(name: str) -> type[Any]:
+    """The frozen dataclass of the options of the source called ``name``.
 
     Raises:
         ArgumentError: There is no such source.
-        MissingDependency: It comes with a package that is not installed.
     """
+    return _lookup("source_options", name)[0]
+
+
+def load_source(
+    name: str, options: Mapping[str, Any] | None = None, *, bad_samples: str = "raise", skip_limit: int = 10
+) -> Source:
+    """Load a source by its name; files of images are read only when they are asked for.
+
+    Args:
+        name: One of :data:`SOURCES`; ``"voc:/data/VOC2012"`` is short for the option ``path``.
+        options: Fields of ``source_options(name)``; the others keep their defaults.
+        bad_samples: ``"raise"`` an error where an image or its labels cannot be used, or ``"skip"`` them: another
+            sample takes the place.
+        skip_limit: Bad samples that may be skipped; one more is an error.
+
+    Raises:
+        ArgumentError: No such source, no such option, or a value out of range.
+        FileError: A file of the layout is missing.
+        MissingDependency: The data comes with a package that is not installed.
+    """
+    name, colon, path = name.partition(":")
+    config, load = _lookup("load_source", name)
+    fields = [field.name for field in dataclasses.fields(config)]
+    given = dict(options or {})
+    if colon:
+        given["path"] = path
+    for option in given:
+        if option not in fields:
+            raise ArgumentError(
+                "load_source", "options", option, f"is no option of {name}{nearest(option, fields)}",
+                f"pass some of {', '.join(fields)}",
+            )  # fmt: skip
+    # JSON and TOML have lists where the options have tuples.
+    values = {option: tuple(value) if isinstance(value, list) else value for option, value in given.items()}
+    return load(config(**values), BadSamples(bad_samples, skip_limit))
+
+
+def _lookup(function: str, name: str) -> tuple[type[Any], _Load]:
     if name not in SOURCES:
         raise ArgumentError(
-            "load_source", "name", name, f"is no data source{nearest(name, SOURCES)}",
+            function, "name", name, f"is no data source{nearest(name, SOURCES)}",
             f"pass one of {', '.join(sorted(SOURCES))}",
         )  # fmt: skip
-    return SOURCES[name]()
+    return SOURCES[name]

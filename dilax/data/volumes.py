@@ -79,15 +79,9 @@ class Slab:
         where[self.axis] = slice(self.start, self.stop)
         return where[0], where[1], where[2]
 
-    def starts_outside(self, length: int, size: int) -> tuple[range, ...]:
-        """Where a patch may start along the axis and stay clear of the slab, one range a side.
-
-        Args:
-            length: Voxels of the volume along the axis.
-            size: Voxels of the patch along the axis.
-
-        Returns:
-            The ranges that are not empty, before the slab and behind it.
-        """
-        sides = (range(self.start - size + 1), range(self.stop, length - size + 1))
-        return tuple(side for side in sides if len(side))
+    @property
+    def sides(self) -> tuple[tuple[tuple[slice, ...], str], ...]:
+        """What lies before the slab and what lies behind it, as indices of a volume, each with a name."""
+        before, behind = [slice(None)] * 3, [slice(None)] * 3
+        before[self.axis], behind[self.axis] = slice(0, self.start), slice(self.stop, None)
+        return (tuple(before), "before the slab"), (tuple(behind), "behind the slab")

@@ -8,7 +8,7 @@ from typing import Any
 from flax import nnx
 
 from .. import models
-from ..data import Source, load_source, patch_dataset
+from ..data import Source, load_source
 from ..errors import ArgumentError, DilaxError, FileError
 from .arrays import count_parameters, fill_model
 from .checkpoint import Checkpoints
@@ -198,9 +198,8 @@ class Run:
 
     def _evaluate(self, seconds: float, steps: int) -> None:
         begin = time.monotonic()
-        volume, held_out = self._source.volume, self._source.held_out
         config = self.config
-        self.metrics = evaluate(self._predict, self._model_arrays(), volume, held_out, tile=config.evaluation_tile)
+        self.metrics = evaluate(self._predict, self._model_arrays(), self._source, tile=config.evaluation_tile)
         means = {name: total / config.steps_per_epoch for name, total in self._sums.items()}
         self._sums = dict.fromkeys(self._sums, 0.0)
         if math.isfinite(self.metrics["mean_dice"]):
@@ -250,19 +249,11 @@ class Run:
 
 
 def _batches(config: TrainConfig, source: Source) -> Any:
-    dataset = patch_dataset(
-        source.volume,
-        held_out=source.held_out,
-        patch_size=config.patch_size,
-        batch_size=config.batch_size,
-        patches_per_epoch=config.batch_size * config.steps_per_epoch,
-        seed=config.seed,
-    )
-    return iter(dataset)
+    return iter(source.training(batch_size=config.batch_size, seed=config.seed, crop=config.patch_size))
 
 
 def _check_model(model: Any, source: Source) -> None:
-    wanted = {"in_channels": 1, "num_classes": source.volume.num_classes}
+    wanted = {"in_channels": source.in_channels, "num_classes": source.num_classes}
     for name, value in wanted.items():
         if getattr(model.config, name) != value:
             raise ArgumentError(

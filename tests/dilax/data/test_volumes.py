@@ -11,13 +11,12 @@ def test_the_index_of_a_slab_selects_exactly_its_planes() -> None:
     np.testing.assert_array_equal(planes[Slab(2, 1, 2).index], planes[:, :, 1:2])
 
 
-@pytest.mark.parametrize("length", range(6, 14))
-@pytest.mark.parametrize("size", range(1, 8))
-def test_starts_outside_are_all_those_that_do_not_touch_the_slab(length: int, size: int) -> None:
-    slab = Slab(0, 3, 6)
-    found = [start for side in slab.starts_outside(length, size) for start in side]
-    clear = [start for start in range(length - size + 1) if not set(range(start, start + size)) & set(range(3, 6))]
-    assert found == clear
+def test_the_sides_of_a_slab_are_all_planes_but_its_own() -> None:
+    planes = np.arange(3 * 7 * 4).reshape(3, 7, 4)
+    (before, name_before), (behind, name_behind) = Slab(1, 2, 5).sides
+    np.testing.assert_array_equal(planes[before], planes[:, :2])
+    np.testing.assert_array_equal(planes[behind], planes[:, 5:])
+    assert (name_before, name_behind) == ("before the slab", "behind the slab")
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,14 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from dilax.data import Slab, Volume
+from dilax.data import Slab, Source, Volume
+from dilax.data.bad_samples import BadSamples
+from dilax.data.built_in import slab_source
 from dilax.train import evaluate
+
+
+def _source(volume: Volume, slab: Slab) -> Source:
+    return slab_source("test", volume, slab, samples=2, bad=BadSamples("raise", 0))
 
 
 def test_only_the_slab_counts_and_the_whole_volume_is_seen() -> None:
@@ -19,7 +25,7 @@ def test_only_the_slab_counts_and_the_whole_volume_is_seen() -> None:
         # Right inside the slab but for one voxel, wrong everywhere else.
         return (1 - guess).at[:, :, 3:6].set(guess[:, :, 3:6]).at[0, 1, 4, 2].add(1 - 2 * guess[0, 1, 4, 2])
 
-    found = evaluate(predict, {}, volume, Slab(1, 3, 6))
+    found = evaluate(predict, {}, _source(volume, Slab(1, 3, 6)))
     assert seen == [(1, 4, 9, 5, 1)]
     inside = labels[:, 3:6]
     wrong = labels[1, 4, 2]
@@ -42,6 +48,6 @@ def test_tiles_of_a_pointwise_model_score_as_the_whole_volume() -> None:
     def predict(arrays: Any, image: Any) -> Any:
         return (image[..., 0] > 0.5).astype(jnp.int32)
 
-    whole = evaluate(predict, {}, volume, Slab(1, 5, 12))
+    whole = evaluate(predict, {}, _source(volume, Slab(1, 5, 12)))
     assert 0.5 < whole["mean_dice"] < 1
-    assert evaluate(predict, {}, volume, Slab(1, 5, 12), tile=6) == whole
+    assert evaluate(predict, {}, _source(volume, Slab(1, 5, 12)), tile=6) == whole

@@ -238,11 +238,13 @@ def test_a_model_that_does_not_fit_the_data(tmp_path: Path) -> None:
     assert str(caught.value) == ("train: num_classes=5 is not the 3 that the data has; pass num_classes=3.")
     with pytest.raises(ArgumentError) as caught:
         train(replace(CONFIG, patch_size=99), tmp_path / "run")
-    assert str(caught.value).startswith("patch_dataset: patch_size=99 does not fit into a volume")
+    assert str(caught.value) == (
+        "training: crop=99 does not fit into the training part of shapes; pass at most (28, 16, 24)."
+    )
     with pytest.raises(ArgumentError) as caught:
         train(replace(CONFIG, data="shape"), tmp_path / "run")
     assert str(caught.value) == (
-        "load_source: name='shape' is no data source (did you mean 'shapes'?); pass one of mni152, shapes."
+        "load_source: name='shape' is no data source (did you mean 'shapes'?); pass one of mni152, shapes, shapes_2d."
     )
     assert not (tmp_path / "run").exists()
 
