@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .arrays import fill_model as fill_model
     from .arrays import model_arrays as model_arrays
+    from .changes import Change as Change
+    from .changes import drift as drift
     from .checkpoint import Checkpoints as Checkpoints
     from .checkpoint import Restored as Restored
     from .checkpoint import read_arrays as read_arrays
     from .checkpoint import read_checkpoint as read_checkpoint
     from .config import TrainConfig as TrainConfig
     from .config import read_config as read_config
-    from .drift import Change as Change
-    from .drift import drift as drift
+    from .evaluation import EvaluationStopped as EvaluationStopped
     from .evaluation import evaluate as evaluate
+    from .failure import NonFiniteLoss as NonFiniteLoss
+    from .layout import Layout as Layout
     from .loop import Result as Result
     from .loop import train as train
     from .losses import cross_entropy as cross_entropy
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from .meta import CheckpointMeta as CheckpointMeta
     from .objective import Objective as Objective
     from .optimizers import make_optimizer as make_optimizer
+    from .parts import AugmentationConfig as AugmentationConfig
     from .parts import CheckpointConfig as CheckpointConfig
     from .parts import ComputeConfig as ComputeConfig
     from .parts import DataConfig as DataConfig
@@ -33,8 +37,8 @@ if TYPE_CHECKING:
     from .parts import ScheduleConfig as ScheduleConfig
     from .restore import load_model as load_model
     from .restore import save_model as save_model
-    from .run import NonFiniteLoss as NonFiniteLoss
     from .schedules import learning_rate as learning_rate
+    from .step import StepResult as StepResult
     from .step import TrainState as TrainState
     from .step import initial_state as initial_state
     from .step import make_predict as make_predict
@@ -43,26 +47,30 @@ if TYPE_CHECKING:
     from .steps import read_meta as read_meta
 
 _HOMES = {
-    "Change": "drift",
+    "AugmentationConfig": "parts",
+    "Change": "changes",
     "CheckpointConfig": "parts",
     "CheckpointMeta": "meta",
     "Checkpoints": "checkpoint",
     "ComputeConfig": "parts",
     "DataConfig": "parts",
     "EvaluationConfig": "parts",
+    "EvaluationStopped": "evaluation",
+    "Layout": "layout",
     "LogConfig": "parts",
     "LossConfig": "parts",
-    "NonFiniteLoss": "run",
+    "NonFiniteLoss": "failure",
     "Objective": "objective",
     "OptimizerConfig": "parts",
     "Restored": "checkpoint",
     "Result": "loop",
     "ScheduleConfig": "parts",
+    "StepResult": "step",
     "TrainConfig": "config",
     "TrainState": "step",
     "cross_entropy": "losses",
     "dice_loss": "losses",
-    "drift": "drift",
+    "drift": "changes",
     "evaluate": "evaluation",
     "fill_model": "arrays",
     "focal_loss": "losses",

@@ -49,7 +49,7 @@ class TrainConfig:
     model: str = "meshnet"
     model_options: Annotated[Mapping[str, Any], tyro.conf.Suppress] = field(default_factory=dict)
     epochs: int = 10
-    steps_per_epoch: int = 40
+    steps_per_epoch: int = 0
     seed: int = 0
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

@@ -14,8 +14,12 @@ from .agreement import sum_over_processes
 from .arrays import Arrays
 from .step import Predict
 
-#: Called with an example and its predicted labels, where all of it was predicted.
+#: Called with an example, cut to a tile where there are tiles, and its predicted labels.
 See = Callable[[Example, np.ndarray], None]
+
+
+class EvaluationStopped(Exception):
+    """Something was more urgent."""
 
 
 def evaluate(
@@ -27,7 +31,7 @@ def evaluate(
     limit: int | None = None,
     stop: Callable[[], bool] = lambda: False,
     see: See | None = None,
-) -> dict[str, float] | None:
+) -> dict[str, float]:
     """Predict what is kept for evaluation, with its surroundings, and score it.
 
     Every process predicts its share of the examples; the counts are added up, so that the metrics are those of all.
@@ -39,11 +43,14 @@ def evaluate(
         tile: Edge of the overlapping tiles to predict, in pixels or voxels; 0 for each whole image at once.
         limit: Predictions after which a process is content; None for all.
         stop: Asked before each prediction.
-        see: Called with each example that was predicted at once.
+        see: Called with what is scored of each example, or of each tile, and its predicted labels.
 
     Returns:
         ``mean_dice``, ``mean_iou``, ``accuracy``, and for each class ``dice/<class>`` and
-        ``iou/<class>``; NaN for a class that is neither present nor predicted. None if any process was stopped.
+        ``iou/<class>``; NaN for a class that is neither present nor predicted.
+
+    Raises:
+        EvaluationStopped: In this process or another ``stop`` said so.
     """
     counted = metrics.ConfusionMatrix(source.num_classes)
     stopped = False
@@ -55,11 +62,11 @@ def evaluate(
         truth = example.labels[part.inner]
         scored = truth != source.ignore_index
         counted.update(truth[scored], predicted[scored])
-        if see is not None and predicted.shape == example.labels.shape:
-            see(example, predicted)
+        if see is not None:
+            see(Example(example.image[part.inner], truth, example.name), predicted)
     total = sum_over_processes(np.append(counted.counts.ravel(), np.int64(stopped)))
     if total[-1]:
-        return None
+        raise EvaluationStopped
     return summarize(total[:-1].reshape(counted.counts.shape), source.class_names)
 
 

@@ -51,7 +51,8 @@ class Objective:
         """The loss of a batch, or the share that some of its images have in it.
 
         Args:
-            outputs: Logits (N, ..., C), or a mapping of ``"out"`` and perhaps ``"aux"`` to such.
+            outputs: Logits (N, ..., C), a tuple that begins with them, or a mapping of ``"out"`` and perhaps ``"aux"``
+                to such.
             labels: Integers (N, ...).
             totals: Those of the whole batch; of these labels if None.
 
@@ -87,5 +88,7 @@ class Objective:
 
 
 def logits_of(outputs: Any) -> Any:
-    """The main logits among a model's outputs."""
-    return outputs["out"] if isinstance(outputs, Mapping) else outputs
+    """The main logits among a model's outputs: under ``"out"``, the first of several, or all there is."""
+    if isinstance(outputs, Mapping):
+        return outputs["out"]
+    return outputs[0] if isinstance(outputs, tuple | list) else outputs

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
-from jaxtyping import Array, Float32, Int, Int32
+from jaxtyping import Array, Bool, Float32, Int, Int32
 
 from .arrays import Arrays, Skeleton, model_arrays
 from .config import ComputeConfig
@@ -37,15 +37,17 @@ class TrainState(NamedTuple):
 
 
 class StepResult(NamedTuple):
-    """What a step says about its batch, before the update.
+    """What a step says about its batch; loss and accuracy are those before the update.
 
     Args:
         loss: Of the batch, 0-d.
         accuracy: Share of the labels that are the most likely class, but for those ignored; float32, 0-d.
+        finite: Whether the loss is, and all parameters after the update; 0-d.
     """
 
     loss: Array
     accuracy: Float32[Array, ""]
+    finite: Bool[Array, ""]
 
 
 class TrainStep(Protocol):
@@ -85,6 +87,7 @@ def make_train_step(
     objective: Objective | None = None,
     *,
     compute: ComputeConfig | None = None,
+    shardings: Any = None,
 ) -> TrainStep:
     """Compile a training step.
 
@@ -95,6 +98,7 @@ def make_train_step(
             ``learning_rate`` as an extra argument, as that of :func:`make_optimizer` does, gets the step's.
         objective: The loss; cross-entropy if None, with 0.4 times that of ``"aux"``.
         compute: How to compute it; a running mean is kept if its ``average`` is above 0, and the state has to have one.
+        shardings: Where the new state and the result belong, as a pair; left to JAX if None.
 
     Returns:
         ``step(state, image, labels, learning_rate) -> (state, StepResult)``, where the rate is for
@@ -107,13 +111,15 @@ def make_train_step(
     def step(
         state: TrainState, image: Array, labels: Array, learning_rate: Array | None = None
     ) -> tuple[TrainState, StepResult]:
-        grads, variables, result = gradient(state.parameters, state.variables, image, labels)
+        grads, variables, loss, accuracy = gradient(state.parameters, state.variables, image, labels)
         updates, moments = update(grads, state.optimizer, state.parameters, learning_rate=learning_rate)
         parameters = optax.apply_updates(state.parameters, updates)
         average = optax.incremental_update(parameters, state.average, 1 - compute.average) if compute.average else {}
-        return TrainState(parameters, variables, moments, average), result
+        finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(parameters))
+        return TrainState(parameters, variables, moments, average), StepResult(loss, accuracy, finite)
 
-    compiled: TrainStep = jax.jit(step, donate_argnums=0)
+    placed = {} if shardings is None else {"out_shardings": shardings}
+    compiled: TrainStep = jax.jit(step, donate_argnums=0, **placed)
     return compiled
 
 
@@ -126,7 +132,7 @@ class _Sums(NamedTuple):
 
 
 def _make_gradient(model: nnx.Module, objective: Objective, compute: ComputeConfig) -> Callable[..., Any]:
-    """``gradient(parameters, variables, image, labels) -> (grads, variables, StepResult)``."""
+    """``gradient(parameters, variables, image, labels) -> (grads, variables, loss, accuracy)``."""
     forward = make_forward(Skeleton(_in_mode(model, training=True)), compute)
 
     def loss_of(
@@ -145,7 +151,7 @@ def _make_gradient(model: nnx.Module, objective: Objective, compute: ComputeConf
 
     def gradient(
         parameters: Arrays, variables: Arrays, image: Array, labels: Array
-    ) -> tuple[Arrays, Arrays, StepResult]:
+    ) -> tuple[Arrays, Arrays, Array, Array]:
         totals = objective.totals(labels)
 
         def add(carry: tuple[Arrays, _Sums], piece: tuple[Array, Array]) -> tuple[tuple[Arrays, _Sums], None]:
@@ -158,7 +164,7 @@ def _make_gradient(model: nnx.Module, objective: Objective, compute: ComputeConf
             carry, _ = jax.lax.scan(add, carry, jax.tree.map(lambda array: array[1:], pieces))
         variables, sums = carry
         counted = labels.size if objective.ignore_index is None else jnp.sum(labels != objective.ignore_index)
-        return sums.grads, variables, StepResult(sums.loss, (sums.right / counted).astype(jnp.float32))
+        return sums.grads, variables, sums.loss, (sums.right / jnp.maximum(counted, 1)).astype(jnp.float32)
 
     return gradient
 
@@ -182,13 +188,15 @@ def make_predict(model: nnx.Module) -> Predict:
         model: As for :func:`make_train_step`; put into evaluation mode.
 
     Returns:
-        ``predict(arrays, image) -> labels``, where ``arrays`` are all of the model's, by name.
+        ``predict(arrays, image) -> labels``, where ``arrays`` are all of the model's, by name; where the model pads
+        its input at the far end, what lies outside the image is cut off.
     """
     skeleton = Skeleton(_in_mode(model, training=False))
 
     def predict(arrays: Arrays, image: Array) -> Array:
         built: Any = skeleton.build(arrays)
-        return jnp.argmax(logits_of(built(image)), axis=-1).astype(jnp.int32)
+        predicted = jnp.argmax(logits_of(built(image)), axis=-1).astype(jnp.int32)
+        return predicted[(slice(None), *map(slice, image.shape[1:-1]))]
 
     compiled: Predict = jax.jit(predict)
     return compiled
