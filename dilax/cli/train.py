@@ -37,12 +37,14 @@ def train(
         dilax train --output runs/street --config street.toml --optimizer.name sgd --schedule poly
         dilax train --resume runs/brain --epochs 20 --learning-rate 0.0003
         dilax train --output runs/tuned --initial converted
+        dilax train --output runs/more --initial run.pth --model meshnet --options activation=elu
         dilax train --output runs/big --sharding fsdp --coordinator host0:1234 --num-processes 2 --process-id 0
 
     Args:
         output: Directory of a new run.
         resume: Directory of a run to go on with; what is not given stays as it was.
-        initial: A checkpoint to start from, e.g. a converted model; says the model and its options too.
+        initial: What to start from: a converted model or a run, which say the model and its options too, or a file of
+            PyTorch, whose optimizer goes on with its state.
         config: A TOML file with any of the options below, those of a group in a table of its name.
         options: Options of the model, e.g. channels=8 activation=elu.
         data_options: Options of the data, e.g. path=/data/VOC2012.
@@ -67,16 +69,14 @@ def train(
     run = _with_options(run, options, data_options)
     _meet(distributed, coordinator, num_processes, process_id)
     layout = Layout.over_all_devices(sharding)
-    start = None
-    if initial is not None:
-        from dilax.train import load_model
-
-        start, _ = load_model(initial)
+    start, moments = _start(initial, run)
     if dry_run:
-        return _describe(run, start, layout)
+        return _describe(run, start, moments, layout)
     with RunView() as view:
         where = resume or output or Path()
-        result = begin(run, where, resume=resume is not None, initial=start, layout=layout, report=view)
+        result = begin(
+            run, where, resume=resume is not None, initial=start, moments=moments, layout=layout, report=view
+        )
     return 0 if result.stopped_by is None else 128 + result.stopped_by
 
 
@@ -86,21 +86,43 @@ def defaults(arguments: Sequence[str]) -> dict[str, Any]:
     for name in ("resume", "initial", "config", "model"):
         parser.add_argument(f"--{name}")
     given, _ = parser.parse_known_args(list(arguments))
-    run = TrainConfig()
-    if given.resume is not None:
-        run = _stored(given.resume)
-    if given.initial is not None:
-        from dilax.train import read_meta
-
-        about = read_meta(given.initial)
-        run = dataclasses.replace(run, model=about.model, model_options=about.model_options)
+    run = TrainConfig() if given.resume is None else _stored(given.resume)
     if given.config is not None:
         from dilax.train import read_config
 
         run = read_config(given.config, run)
     if given.model not in (None, run.model):
-        run = dataclasses.replace(run, model_options={})
+        run = dataclasses.replace(run, model=given.model, model_options={})
+    if given.initial is not None:
+        run = _as_initial(Path(given.initial), run)
     return {"run": run}
+
+
+def _as_initial(path: Path, run: TrainConfig) -> TrainConfig:
+    if path.is_file():
+        from .from_torch import configure
+
+        return configure(path, run)
+    from dilax.train import read_meta
+
+    about = read_meta(path)
+    return dataclasses.replace(run, model=about.model, model_options=about.model_options)
+
+
+def _start(initial: Path | None, run: TrainConfig) -> tuple[Any, Any]:
+    """The model to begin with, and the optimizer's moments; None for new ones."""
+    if initial is None:
+        return None, None
+    if initial.is_file():
+        from .console import console
+        from .from_torch import load
+
+        model, moments, about = load(initial, run)
+        console().print(f"read {initial}: {about}", markup=False)
+        return model, moments
+    from dilax.train import load_model
+
+    return load_model(initial)[0], None
 
 
 def _stored(directory: str) -> TrainConfig:
@@ -141,11 +163,11 @@ def _meet(distributed: bool, coordinator: str | None, num_processes: int | None,
         jax.distributed.initialize(coordinator, num_processes, process_id)
 
 
-def _describe(run: TrainConfig, start: Any, layout: Any) -> int:
+def _describe(run: TrainConfig, start: Any, moments: Any, layout: Any) -> int:
     from dilax.train.dry_run import dry_run
     from dilax.train.task import prepare
 
     from .console import console
 
-    console().print(str(dry_run(prepare(run, start, layout=layout))), markup=False)
+    console().print(str(dry_run(prepare(run, start, moments=moments, layout=layout))), markup=False)
     return 0

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from .arrays import count_parameters
 from .schedules import learning_rate
@@ -77,6 +78,4 @@ def dry_run(task: Task) -> DryRun:
 def _bytes_of(array: Any) -> int:
     """On one device."""
     shard = array.addressable_shards[0].data
-    return int(
-        jax.random.key_data(shard).nbytes if jax.dtypes.issubdtype(shard.dtype, jax.dtypes.prng_key) else shard.nbytes
-    )
+    return int(jax.random.key_data(shard).nbytes if jnp.issubdtype(shard.dtype, jax.dtypes.prng_key) else shard.nbytes)

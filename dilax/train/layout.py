@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -85,7 +86,7 @@ class Layout:
         return jax.tree.map(lambda array: array.addressable_data(0), gathered)
 
     def _sharding_of(self, array: Any) -> Any:
-        if self.sharding == "data" or jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
+        if self.sharding == "data" or jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
             return self.whole
         fitting = [axis for axis, length in enumerate(array.shape) if length and length % self.devices == 0]
         if not fitting:

@@ -51,6 +51,7 @@ def train(
     *,
     resume: bool = False,
     initial: nnx.Module | None = None,
+    moments: Mapping[str, Any] | None = None,
     layout: Layout | None = None,
     report: Report | None = None,
 ) -> Result:
@@ -64,6 +65,7 @@ def train(
         directory: Where to write; empty or absent in a new run.
         resume: Go on from the newest checkpoint that counts.
         initial: A model to start from, e.g. a converted one; it is not changed.
+        moments: What the optimizer begins with, as :func:`dilax.train.optimizers.fill_moments` takes it.
         layout: On which devices; all of them if None.
         report: Called with each event.
 
@@ -84,7 +86,7 @@ def train(
     keeping = config.checkpoints
     with ExitStack() as stack:
         interrupts = stack.enter_context(Interrupts())
-        task = prepare(config, initial, layout=layout or Layout.over_all_devices())
+        task = prepare(config, initial, moments=moments, layout=layout or Layout.over_all_devices())
         stack.callback(task.batches.close)
         checkpoints = stack.enter_context(
             Checkpoints(

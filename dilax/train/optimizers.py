@@ -1,8 +1,10 @@
 """Optimizers of optax whose learning rate is an input of the step, so that a resumed run can change it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 
 from ..errors import ArgumentError
@@ -31,6 +33,27 @@ def make_optimizer(config: OptimizerConfig | None = None) -> optax.GradientTrans
         return jax.tree.map(lambda move: -learning_rate * move, moves), state
 
     return optax.GradientTransformationExtraArgs(direction.init, update)
+
+
+def fill_moments(state: Any, moments: Mapping[str, Any]) -> Any:
+    """Put what another program's optimizer kept into a new state.
+
+    Args:
+        state: What ``init`` of an optimizer of :func:`make_optimizer` gave, for parameters by name.
+        moments: ``mu``, ``nu`` and ``trace``, each name of a parameter to array, and the number ``count``.
+
+    Returns:
+        The state; parameters without moments begin at zero.
+    """
+
+    def filled(path: tuple[Any, ...], leaf: Any) -> Any:
+        parts = [getattr(part, "name", getattr(part, "key", None)) for part in path]
+        if parts[-1] == "count":
+            return jnp.asarray(moments["count"], leaf.dtype)
+        kept = next((moments[part] for part in parts if part in moments), {})
+        return jnp.asarray(kept[parts[-1]], leaf.dtype) if parts[-1] in kept else leaf
+
+    return jax.tree_util.tree_map_with_path(filled, state)
 
 
 def _direction(config: OptimizerConfig) -> optax.GradientTransformation:

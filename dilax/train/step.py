@@ -154,14 +154,14 @@ def _make_gradient(model: nnx.Module, objective: Objective, compute: ComputeConf
     ) -> tuple[Arrays, Arrays, Array, Array]:
         totals = objective.totals(labels)
 
-        def add(carry: tuple[Arrays, _Sums], piece: tuple[Array, Array]) -> tuple[tuple[Arrays, _Sums], None]:
-            variables, sums = part(parameters, carry[0], *piece, totals)
+        def add(carry: tuple[Arrays, _Sums], piece: tuple[Array, ...]) -> tuple[tuple[Arrays, _Sums], None]:
+            variables, sums = part(parameters, carry[0], piece, totals)
             return (variables, jax.tree.map(jnp.add, carry[1], sums)), None
 
         pieces = _parts(compute.accumulate, image, labels)
-        carry = part(parameters, variables, *jax.tree.map(lambda array: array[0], pieces), totals)
+        carry = part(parameters, variables, tuple(array[0] for array in pieces), totals)
         if compute.accumulate > 1:
-            carry, _ = jax.lax.scan(add, carry, jax.tree.map(lambda array: array[1:], pieces))
+            carry, _ = jax.lax.scan(add, carry, tuple(array[1:] for array in pieces))
         variables, sums = carry
         counted = labels.size if objective.ignore_index is None else jnp.sum(labels != objective.ignore_index)
         return sums.grads, variables, sums.loss, (sums.right / jnp.maximum(counted, 1)).astype(jnp.float32)

@@ -1,5 +1,6 @@
 """What a run does, built and checked before anything is written."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from ..errors import ArgumentError
 from .config import DataConfig, TrainConfig
 from .layout import Layout
 from .objective import Objective
-from .optimizers import make_optimizer
+from .optimizers import fill_moments, make_optimizer
 from .step import TrainState, TrainStep, initial_state, make_train_step
 
 
@@ -43,13 +44,20 @@ class Task:
     step: TrainStep
 
 
-def prepare(config: TrainConfig, initial: Any = None, *, layout: Layout | None = None) -> Task:
+def prepare(
+    config: TrainConfig,
+    initial: Any = None,
+    *,
+    moments: Mapping[str, Any] | None = None,
+    layout: Layout | None = None,
+) -> Task:
     """Build the model, load the data, and see whether they fit.
 
     Args:
         config: What to do. Options of the model may be left at their defaults; ``in_channels`` and ``num_classes`` are
             then those of the data.
         initial: A model to start from; a new one if None.
+        moments: What the optimizer begins with, as :func:`.optimizers.fill_moments` takes it; nothing if None.
         layout: Where arrays are; on one device if None.
 
     Raises:
@@ -71,7 +79,10 @@ def prepare(config: TrainConfig, initial: Any = None, *, layout: Layout | None =
     layout.check_batch(data.batch_size, config.compute.accumulate)
     optimizer = make_optimizer(config.optimizer)
     begin = model if initial is None else initial
-    state = layout.place(initial_state(begin, optimizer, average=bool(config.compute.average)))
+    state = initial_state(begin, optimizer, average=bool(config.compute.average))
+    if moments is not None:
+        state = state._replace(optimizer=fill_moments(state.optimizer, moments))
+    state = layout.place(state)
     balance = config.loss.balance
     objective = Objective(
         config.loss, ignore_index=source.ignore_index,
