@@ -9,9 +9,6 @@ if TYPE_CHECKING:
     from .changes import Change as Change
     from .changes import drift as drift
     from .checkpoint import Checkpoints as Checkpoints
-    from .checkpoint import Restored as Restored
-    from .checkpoint import read_arrays as read_arrays
-    from .checkpoint import read_checkpoint as read_checkpoint
     from .config import TrainConfig as TrainConfig
     from .config import read_config as read_config
     from .evaluation import EvaluationStopped as EvaluationStopped
@@ -35,14 +32,20 @@ if TYPE_CHECKING:
     from .parts import LossConfig as LossConfig
     from .parts import OptimizerConfig as OptimizerConfig
     from .parts import ScheduleConfig as ScheduleConfig
+    from .reading import Restored as Restored
+    from .reading import read_arrays as read_arrays
+    from .reading import read_checkpoint as read_checkpoint
     from .restore import load_model as load_model
     from .restore import save_model as save_model
+    from .retention import Retention as Retention
     from .schedules import learning_rate as learning_rate
     from .step import StepResult as StepResult
     from .step import TrainState as TrainState
     from .step import initial_state as initial_state
     from .step import make_predict as make_predict
     from .step import make_train_step as make_train_step
+    from .steps import Step as Step
+    from .steps import all_steps as all_steps
     from .steps import is_checkpoint as is_checkpoint
     from .steps import read_meta as read_meta
 
@@ -62,12 +65,15 @@ _HOMES = {
     "NonFiniteLoss": "failure",
     "Objective": "objective",
     "OptimizerConfig": "parts",
-    "Restored": "checkpoint",
+    "Restored": "reading",
     "Result": "loop",
+    "Retention": "retention",
     "ScheduleConfig": "parts",
+    "Step": "steps",
     "StepResult": "step",
     "TrainConfig": "config",
     "TrainState": "step",
+    "all_steps": "steps",
     "cross_entropy": "losses",
     "dice_loss": "losses",
     "drift": "changes",
@@ -82,8 +88,8 @@ _HOMES = {
     "make_predict": "step",
     "make_train_step": "step",
     "model_arrays": "arrays",
-    "read_arrays": "checkpoint",
-    "read_checkpoint": "checkpoint",
+    "read_arrays": "reading",
+    "read_checkpoint": "reading",
     "read_config": "config",
     "read_meta": "steps",
     "save_model": "restore",

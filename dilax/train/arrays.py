@@ -86,8 +86,8 @@ def count_parameters(arrays: Mapping[str, Any]) -> int:
 
 
 def _text(entry: Any) -> str:
-    dtype, shape = entry
-    return f"{dtype} ({', '.join(map(str, shape))})"
+    dtype, *shape = entry  # a number of Python has no shape
+    return " ".join([dtype, *(f"({', '.join(map(str, lengths))})" for lengths in shape)])
 
 
 def _flat(state: Any) -> list[tuple[tuple[Any, ...], Any]]:

@@ -1,49 +1,29 @@
-"""Checkpoints that count only while every byte is what was written; alone in importing Orbax."""
+"""Checkpoints that count only while every byte is what was written."""
 
+import contextlib
 import itertools
-import math
 import os
-import re
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-import orbax.checkpoint as ocp
-
 from ..errors import ArgumentError, FileError
-from . import manifest, meta
+from . import manifest
+from .about import About, write_about
+from .arguments import due, json_of, metrics_of, step_of
+from .background import Background
 from .lock import Lock
-from .meta import CheckpointMeta
-from .steps import Newest, Skipped, candidates, locate, meta_of, newest, verified
-from .trees import pack, unpack
-
-_LEFTOVERS = re.compile(r"\d+\.(deleting|orbax-checkpoint-tmp.*)")
-
-
-@dataclass(frozen=True)
-class Restored:
-    """A checkpoint that was read.
-
-    Args:
-        step: Its number.
-        model_state: In the form of the target, or name to NumPy array if there was no target.
-        optimizer_state: Likewise; None if the checkpoint has none.
-        meta: What it says about itself.
-        skipped: Newer steps that do not count.
-    """
-
-    step: int
-    model_state: Any
-    optimizer_state: Any
-    meta: CheckpointMeta
-    skipped: tuple[Skipped, ...] = ()
+from .orbax_files import meet, write_arrays
+from .processes import from_first, is_first
+from .reading import Restored, find_best, find_latest, found, read_step
+from .retention import Mode, Retention, remove, remove_leftovers
+from .steps import Skipped, Step, about_of, all_steps, locate, newest
+from .trees import pack
 
 
 class Checkpoints:
@@ -51,16 +31,27 @@ class Checkpoints:
 
     A step is written in the background; its manifest, with the size and SHA-256 of every file,
     comes last. Only a step that agrees with its manifest counts. Use it as a context manager, or
-    call :meth:`close`: the error of the last save is raised there.
+    call :meth:`close`: the error of the last save is raised there. If neither is done, the process
+    says the error when it ends, with exit status 1.
+
+    A state is any pytree: arrays of JAX and NumPy, random keys, modules, optimizers and states of
+    Flax NNX, and numbers and texts of Python. What changes its form from step to step, or is no leaf,
+    such as the state of a data iterator, goes into ``meta``, which is JSON.
+
+    With several processes all of them make it, and call ``save`` and ``restore`` together, on one
+    file system; the first one's numbers, texts, local arrays and ``meta`` are saved.
 
     Args:
         directory: Where the steps are; made if absent.
+        every: ``save`` saves the first step it is given, and then whenever a multiple of this, in
+            steps or epochs, whichever it is given, is reached or passed.
         keep: Newest steps to keep.
         keep_best: Steps with the best metric to keep besides.
-        metric: Name of the metric in ``meta.metrics``; higher is better, and NaN is never best.
+        metric: Name of that metric; NaN, infinite and absent values are never best.
+        mode: Whether its highest value is best, ``"max"``, or its lowest, ``"min"``.
 
     Raises:
-        ArgumentError: ``keep`` is below 1 or ``keep_best`` below 0.
+        ArgumentError: A value is out of range.
         FileError: The directory cannot be made or written, or another run is writing it.
     """
 
@@ -68,121 +59,145 @@ class Checkpoints:
         self,
         directory: str | PathLike[str],
         *,
+        every: int = 1,
         keep: int = 3,
         keep_best: int = 1,
-        metric: str = "mean_dice",
+        metric: str | None = None,
+        mode: Mode = "max",
     ) -> None:
-        if keep < 1:
-            raise ArgumentError("Checkpoints", "keep", keep, "is below 1", "pass 1 or more")
-        if keep_best < 0:
-            raise ArgumentError("Checkpoints", "keep_best", keep_best, "is below 0", "pass 0 or more")
-        self.directory = _make_directory(Path(directory))
-        self._keep, self._keep_best, self._metric = keep, keep_best, metric
-        self._lock = Lock(self.directory)
-        _remove_leftovers(self.directory)
-        self._writer = ocp.AsyncCheckpointer(ocp.CompositeCheckpointHandler(), timeout_secs=600)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="dilax-checkpoint")
-        self._pending: Future[float] | None = None
-        self._last = newest(self.directory).step
+        if every < 1:
+            raise ArgumentError("Checkpoints", "every", every, "is below 1", "pass 1 or more")
+        self._every, self._retention = every, Retention(keep, keep_best, metric, mode)
+        self._lock: Lock | None = None
+        self.directory = Path(from_first(lambda: str(self._open(Path(directory)))))
+        self._background = Background()
+        self._last: int | None = None
+        self._looked = False
 
     def save(
         self,
         step: int,
+        state: Any,
         *,
-        model_state: Any,
-        optimizer_state: Any = None,
-        meta: CheckpointMeta | None = None,
-    ) -> None:
+        metrics: Mapping[str, Any] | None = None,
+        meta: Mapping[str, Any] | None = None,
+        force: bool = False,
+    ) -> bool:
         """Copy the arrays and write them in the background; first wait for the save before.
 
         Args:
-            step: Training steps done; higher than that of every checkpoint that counts.
-            model_state: Pytree of arrays, e.g. ``model_arrays(model)`` or ``nnx.state(model)``.
-            optimizer_state: Pytree of arrays; None if there is none, as after a conversion.
-            meta: What to say about it; its ``step`` and ``arrays`` are filled in.
+            step: Steps or epochs done; higher than that of every checkpoint that counts.
+            state: Any pytree; see the class.
+            metrics: Name to number.
+            meta: JSON to keep with it.
+            force: Save whether it is due or not, as at the end of a run.
+
+        Returns:
+            Whether it is being saved: whether it was due.
 
         Raises:
-            ArgumentError: The step is not higher, or a leaf is no array.
-            FileError: The save before this one failed, or this one cannot begin.
+            ArgumentError: The step is not higher, or something cannot be saved.
+            FileError: The save before this one failed.
         """
+        self._check_step(step_of(step))
+        if not force and not due(step, last=self._last, every=self._every):
+            return False
         self.wait()
-        self._check_step(step)
-        items = {"model": model_state, "optimizer": optimizer_state}
-        packed = {name: pack(tree) for name, tree in items.items() if tree is not None}
-        about = replace(meta or CheckpointMeta(), step=step, arrays={k: v.about for k, v in packed.items()})
-        about.to_json()
-        path = self.directory / str(step)
-        _set_aside(path)
-        start = time.monotonic()
-        saves = {name: ocp.args.StandardSave(item.arrays) for name, item in packed.items()}
-        try:
-            self._writer.save(path, args=ocp.args.Composite(**saves))
-        except (OSError, ValueError, RuntimeError) as error:
-            raise _write_error(path, error) from error
-        self._pending = self._thread.submit(self._finish, path, about, start)
+        packed = pack(state)
+        about = About(step, metrics_of(metrics), packed.described, packed.values, json_of(meta))
+        self._last = step
+        self._background.start(partial(self._write, about, packed.arrays))
+        return True
 
     def wait(self) -> float | None:
         """Wait until the last save counts.
 
         Returns:
-            Seconds that it took from first to last; None if nothing was being saved.
+            Seconds that it took in the background; None if nothing was saved since the last call.
 
         Raises:
             FileError: It failed.
         """
-        pending, self._pending = self._pending, None
-        if pending is None:
-            return None
         try:
-            return pending.result()
-        except Exception as error:
-            raise _write_error(self.directory, error) from error
+            return self._background.wait()
+        except FileError:
+            self._looked = False  # the step that failed may be saved again
+            raise
 
     @property
     def saving(self) -> bool:
         """Whether a save is still going on in the background."""
-        return self._pending is not None and not self._pending.done()
+        return self._background.busy
 
-    def steps(self) -> tuple[int, ...]:
-        """Numbers of the steps that count, lowest first; all their files are read."""
-        return verified(self.directory)[0]
+    @property
+    def last(self) -> int | None:
+        """The newest step that counts, or is being saved; None if there is none."""
+        if not self._looked:
+            self._last = from_first(lambda: newest(self.directory).step)
+            self._looked = True
+        return self._last
 
-    def latest(self) -> Newest:
-        """The newest step that counts, and the newer ones that do not."""
-        return newest(self.directory)
+    def all(self) -> tuple[Step, ...]:
+        """Every step, lowest first: metrics, size, and whether it counts, for which all files are read."""
+        return all_steps(self.directory)
 
-    def about_newest(self) -> CheckpointMeta:
-        """What the newest step that counts says about itself.
+    def about_latest(self) -> About:
+        """What the newest step that counts says about itself: step, metrics and ``meta``.
 
         Raises:
             FileError: There is no checkpoint.
             CorruptCheckpoint: There are some and none counts.
         """
-        return meta_of(locate(self.directory, function="restore"))
+        return about_of(Path(from_first(lambda: str(locate(self.directory, function="restore")))))
 
-    def best(self) -> int | None:
-        """The step with the highest metric; None if no step has one."""
-        ranked = self._ranked(list(self.steps()))
-        return ranked[0] if ranked else None
-
-    def restore(self, step: int | None = None, *, model_state: Any = None, optimizer_state: Any = None) -> Restored:
-        """Read a step after comparing every file with its manifest.
+    def restore_latest(self, target: Any = None) -> Restored:
+        """Read the newest step that counts.
 
         Args:
-            step: Which; the newest that counts if None.
-            model_state: Target: a pytree of arrays with the very names, shapes and dtypes expected.
-            optimizer_state: Likewise. Without a target, an item is read as NumPy arrays by name.
+            target: A pytree with the very names, shapes and dtypes expected; its arrays, or instances
+                of ``jax.ShapeDtypeStruct``, say on which devices the result shall be. Modules and
+                optimizers of NNX in it are filled. A number of Python and an array without axes stand
+                for one another. Without a target all is read by name, as NumPy arrays.
 
         Raises:
-            FileError: There is no such step, or an item with a target is not in it.
-            CorruptCheckpoint: The step does not count, or none does.
-            MismatchError: A name, shape or dtype differs from the target's; all are listed.
+            FileError: There is no checkpoint.
+            CorruptCheckpoint: There are some and none counts.
+            MismatchError: A name, shape or dtype differs from the target's; all are listed, and
+                nothing is filled.
         """
         self.wait()
-        skipped = self.latest().skipped if step is None else ()
-        path = self.directory if step is None else self.directory / str(step)
-        targets = {"model": model_state, "optimizer": optimizer_state}
-        return replace(read_checkpoint(path, targets), skipped=skipped)
+        return self._restore(lambda: find_latest(self.directory), target)
+
+    def restore_best(self, target: Any = None) -> Restored:
+        """Read the step that has the best metric among those that count.
+
+        Args:
+            target: As of :meth:`restore_latest`.
+
+        Raises:
+            ArgumentError: No metric was chosen.
+            FileError: No step has the metric.
+            CorruptCheckpoint: None that has it counts.
+            MismatchError: As of :meth:`restore_latest`.
+        """
+        self.wait()
+        return self._restore(lambda: find_best(self.directory, self._retention), target)
+
+    def restore(self, step: int, target: Any = None) -> Restored:
+        """Read one step.
+
+        Args:
+            step: Which.
+            target: As of :meth:`restore_latest`.
+
+        Raises:
+            FileError: There is no such step.
+            CorruptCheckpoint: It does not count.
+            MismatchError: As of :meth:`restore_latest`.
+        """
+        self.wait()
+        path = self.directory / str(step_of(step, function="restore"))
+        return self._restore(lambda: found(locate(path, function="restore"), []), target)
 
     def close(self) -> None:
         """Wait for the last save and let others write; harmless when repeated.
@@ -193,9 +208,9 @@ class Checkpoints:
         try:
             self.wait()
         finally:
-            self._thread.shutdown()
-            self._writer.close()
-            self._lock.release()
+            self._background.close()
+            if self._lock is not None:
+                self._lock.release()
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -208,99 +223,53 @@ class Checkpoints:
     ) -> None:
         self.close()
 
+    def _open(self, directory: Path) -> Path:
+        made = _make_directory(directory)
+        self._lock = Lock(made)
+        remove_leftovers(made)
+        return made
+
+    def _restore(self, find: Callable[[], dict[str, Any]], target: Any) -> Restored:
+        which = from_first(find)
+        skipped = tuple(Skipped(**entry) for entry in which["skipped"])
+        return read_step(Path(which["path"]), target, skipped=skipped)
+
     def _check_step(self, step: int) -> None:
-        if isinstance(step, bool) or not isinstance(step, int) or step < 0:
-            raise ArgumentError("save", "step", step, "is no step", "pass an integer from 0")
-        if self._last is not None and step <= self._last:
+        last = self.last
+        if last is not None and step <= last:
             raise ArgumentError(
-                "save", "step", step, f"is not above {self._last}, the newest checkpoint here",
-                f"pass {self._last + 1} or more",
-            )  # fmt: skip
+                "save", "step", step, f"is not above {last}, the newest checkpoint here", f"pass {last + 1} or more"
+            )
 
-    def _finish(self, path: Path, about: CheckpointMeta, start: float) -> float:
-        self._writer.wait_until_finished()
-        manifest.write_json(path / meta.NAME, about.to_json())
-        manifest.write_manifest(path, step=about.step)
-        manifest.sync_directory(self.directory)
-        self._last = about.step
-        self._prune(about.step)
-        return time.monotonic() - start
+    def _write(self, about: About, arrays: dict[str, Any]) -> float:
+        """Write a step; runs in the background.
 
-    def _prune(self, last: int) -> None:
-        # A damaged step is left where it is: it is evidence, and takes no other's place.
-        good = [s for s in candidates(self.directory) if self._counts_roughly(s)]
-        kept = {last, *good[: self._keep], *self._ranked(good)[: self._keep_best]}
-        for step in set(good) - kept:
-            gone = self.directory / f"{step}.deleting"
-            os.replace(self.directory / str(step), gone)
-            shutil.rmtree(gone)
+        Raises:
+            FileError: It cannot be written.
+        """
+        begin, path = time.monotonic(), self.directory / str(about.step)
+        try:
+            if is_first():
+                _set_aside(path)
+            write_arrays(path, arrays)
+            if is_first():
+                write_about(path, about)
+                manifest.write_manifest(path, step=about.step)
+                manifest.sync_directory(self.directory)
+                self._prune()
+            meet()
+        except Exception as error:  # Orbax and its libraries raise what they like
+            if is_first():
+                _clear(path)
+            raise FileError(
+                "Checkpoints", self.directory, f"could not be written (step {about.step}: {error})",
+                "free some space or pass another directory",
+            ) from error  # fmt: skip
+        return time.monotonic() - begin
 
-    def _counts_roughly(self, step: int) -> bool:
-        path = self.directory / str(step)
-        return manifest.problem(path, step=step, only=meta.NAME) is None
-
-    def _ranked(self, good: list[int]) -> list[int]:
-        """Steps that have the metric, best first, the newer of two equals before the older."""
-        values = {s: meta_of(self.directory / str(s)).metrics.get(self._metric) for s in good}
-        usable = {s: v for s, v in values.items() if v is not None and math.isfinite(v)}
-        return sorted(usable, key=lambda s: (usable[s], s), reverse=True)
-
-
-def read_checkpoint(
-    path: str | PathLike[str],
-    targets: Mapping[str, Any] | None = None,
-    *,
-    items: Sequence[str] = ("model", "optimizer"),
-) -> Restored:
-    """Read a checkpoint; nobody needs to know its model.
-
-    Args:
-        path: Directory of a run (its newest step that counts) or of a step.
-        targets: Pytrees of arrays for ``"model"`` and ``"optimizer"``, where wanted.
-        items: What to read.
-
-    Returns:
-        The items, in the form of their targets, or name to NumPy array.
-
-    Raises:
-        FileError: There is no checkpoint, or an item with a target is not in it.
-        CorruptCheckpoint: It does not count.
-        MismatchError: A name, shape or dtype differs from the target's; all are listed.
-    """
-    where = locate(path, function="restore").resolve()
-    about = meta_of(where)
-    read = {}
-    for name in items:
-        target = (targets or {}).get(name)
-        if name in about.arrays:
-            arrays = _read_item(where, name, about.arrays[name])
-            read[name] = unpack(arrays, about.arrays[name], target, name, where)
-        elif target is not None:
-            raise FileError("restore", where, f"holds no {name} state", "pass no target for it")
-    return Restored(about.step, read.get("model"), read.get("optimizer"), about)
-
-
-def read_arrays(path: str | PathLike[str], item: str = "model") -> dict[str, Any]:
-    """Read one item as NumPy arrays by name; path and errors as in :func:`read_checkpoint`."""
-    restored = read_checkpoint(path, items=(item,))
-    found = {"model": restored.model_state, "optimizer": restored.optimizer_state}.get(item)
-    if found is None:
-        raise FileError("read_arrays", path, f"holds no {item} state", "ask for 'model'")
-    arrays: dict[str, Any] = found
-    return arrays
-
-
-def _read_item(step: Path, item: str, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the arrays of an item that have elements; Orbax stores no others."""
-    names = [name for name, (_, shape) in about.items() if 0 not in shape]
-    as_numpy = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
-    wanted = ocp.args.PyTreeRestore(dict.fromkeys(names, 0), restore_args=as_numpy)
-    if not names:
-        return {}
-    with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
-        read = reader.restore(step, args=ocp.args.Composite(**{item: wanted}))
-    arrays: dict[str, Any] = read[item]
-    return arrays
+    def _prune(self) -> None:
+        for step in self._retention.superfluous(all_steps(self.directory, hashes=False)):
+            remove(self.directory, step.step)
 
 
 def _make_directory(directory: Path) -> Path:
@@ -315,10 +284,12 @@ def _make_directory(directory: Path) -> Path:
     return directory.resolve()
 
 
-def _remove_leftovers(directory: Path) -> None:
-    for entry in directory.iterdir():
-        if _LEFTOVERS.fullmatch(entry.name) and entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
+def _clear(path: Path) -> None:
+    """Free the space of a save that failed, as far as that goes."""
+    with contextlib.suppress(OSError):
+        remove_leftovers(path.parent)
+    if not (path / manifest.NAME).exists():
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _set_aside(path: Path) -> None:
@@ -327,10 +298,3 @@ def _set_aside(path: Path) -> None:
         return
     names = (path.with_name(f"{path.name}.damaged-{n}") for n in itertools.count(1))
     os.replace(path, next(name for name in names if not os.path.lexists(name)))
-
-
-def _write_error(path: Path, error: BaseException) -> FileError:
-    return FileError(
-        "Checkpoints", path, f"could not be written ({error})",
-        "free some space or pass another directory",
-    )  # fmt: skip

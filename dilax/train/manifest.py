@@ -6,15 +6,23 @@ This module needs neither JAX nor Orbax.
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 NAME = "manifest.json"
 FORMAT = "dilax checkpoint"
-VERSION = 1
+VERSION = 2
+READABLE = (1, 2)
 
 _TEMPORARY = ".manifest.json.partial"
+
+# Of a file: name, size, inode, and when it or its description last changed, in nanoseconds.
+_Fingerprint = tuple[tuple[str, int, int, int], ...]
+_counting: dict[tuple[str, int | None], _Fingerprint] = {}
+# Two changes within one tick of the file system's clock look like one, so what is younger is not remembered.
+_SETTLED = 2_000_000_000
 
 
 def write_manifest(directory: Path, *, step: int) -> None:
@@ -39,21 +47,45 @@ def write_manifest(directory: Path, *, step: int) -> None:
     write_json(directory / NAME, content, through=directory / _TEMPORARY)
 
 
-def problem(directory: Path, *, step: int | None = None, only: str | None = None) -> str | None:
+def problem(directory: Path, *, step: int | None = None, hashes: bool = True) -> str | None:
     """Say why a step does not count.
 
     Args:
         directory: The step's directory.
         step: The number that the manifest must have; any, if None.
-        only: A single file to check; all files and no others, if None.
+        hashes: Whether to read every file and compare its SHA-256; if not, its size alone.
 
     Returns:
         The reason, as the rest of a sentence about the directory, or None if the step counts.
     """
     try:
-        return _problem(directory, step, only)
+        return _problem(directory, step, hashes)
     except (OSError, RecursionError) as error:
         return f"cannot be read ({error})"
+
+
+def problem_once(directory: Path, *, step: int | None = None) -> str | None:
+    """The same as :func:`problem`, but a step that this process found to count is hashed again only if changed.
+
+    Whether it changed is read off the sizes, times and inodes of its files.
+    """
+    key = (str(directory.absolute()), step)
+    begin = time.time_ns()
+    before = _fingerprint(directory)
+    if before is not None and _counting.get(key) == before:
+        return None
+    reason = problem(directory, step=step)
+    if reason is None and before is not None and all(begin - entry[3] > _SETTLED for entry in before):
+        _counting[key] = before
+    return reason
+
+
+def size(directory: Path) -> int:
+    """Bytes of all files of a step, links not followed."""
+    try:
+        return sum((directory / name).lstat().st_size for name in _files(directory))
+    except OSError:
+        return 0
 
 
 def write_json(path: Path, content: Any, *, through: Path | None = None) -> None:
@@ -82,7 +114,7 @@ def sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
-def _problem(directory: Path, step: int | None, only: str | None) -> str | None:
+def _problem(directory: Path, step: int | None, hashes: bool) -> str | None:
     if directory.is_symlink():
         return "is a symbolic link"
     if not directory.is_dir():
@@ -92,13 +124,11 @@ def _problem(directory: Path, step: int | None, only: str | None) -> str | None:
     listed = _read(directory / NAME, step)
     if isinstance(listed, str):
         return listed
-    names = list(listed) if only is None else [only]
-    if only is None:
-        found = set(_files(directory)) - {NAME}
-        if extra := sorted(found - set(listed)):
-            return f"holds {extra[0]!r}, which its {NAME} does not list"
-    for name in names:
-        if reason := _file_problem(directory, name, listed.get(name)):
+    found = set(_files(directory)) - {NAME}
+    if extra := sorted(found - set(listed)):
+        return f"holds {extra[0]!r}, which its {NAME} does not list"
+    for name, entry in listed.items():
+        if reason := _file_problem(directory, name, entry, hashes):
             return reason
     return None
 
@@ -113,15 +143,15 @@ def _read(path: Path, step: int | None) -> dict[str, Any] | str:
         return f"has a damaged {NAME}"
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         return f"has a damaged {NAME}"
-    if content.get("version") != VERSION:
-        return f"has version {content.get('version')!r} of the format; this dilax reads {VERSION}"
+    if content.get("version") not in READABLE:
+        return f"has version {content.get('version')!r} of the format; this dilax reads {READABLE[0]} to {READABLE[-1]}"
     if step is not None and content.get("step") != step:
         return f"was saved as step {content.get('step')!r}"
     files = content.get("files")
     return files if isinstance(files, dict) else f"has a damaged {NAME}"
 
 
-def _file_problem(directory: Path, name: str, entry: Any) -> str | None:
+def _file_problem(directory: Path, name: str, entry: Any, hashes: bool) -> str | None:
     path = directory / name
     if not isinstance(entry, dict) or set(entry) != {"size", "sha256"}:
         return f"has a {NAME} that does not describe {name!r}"
@@ -132,6 +162,8 @@ def _file_problem(directory: Path, name: str, entry: Any) -> str | None:
         return f"lacks {name!r}"
     if path.stat().st_size != entry["size"]:
         return f"has {path.stat().st_size} bytes in {name!r} where {entry['size']} were written"
+    if not hashes:
+        return None
     with open(path, "rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != entry["sha256"]:
             return f"has other bytes in {name!r} than were written"
@@ -146,3 +178,11 @@ def _files(directory: Path) -> Iterator[str]:
                 yield f"{entry.name}/{inner}"
         elif entry.name != _TEMPORARY:
             yield entry.name
+
+
+def _fingerprint(directory: Path) -> _Fingerprint | None:
+    try:
+        found = [(name, (directory / name).lstat()) for name in sorted(_files(directory))]
+    except OSError:
+        return None
+    return tuple((name, s.st_size, s.st_ino, max(s.st_mtime_ns, s.st_ctime_ns)) for name, s in found)

@@ -1,29 +1,30 @@
-"""What a checkpoint says about itself, readable without JAX and without the arrays."""
+"""What a checkpoint of dilax's own runs and conversions says about itself, readable without JAX."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-NAME = "meta.json"
+from .about import About
+
+_OUTER = ("step", "metrics", "arrays")
 
 
 @dataclass(frozen=True)
 class CheckpointMeta:
-    """What a checkpoint says about itself; everything in it is plain JSON.
+    """What a checkpoint that dilax wrote says about itself; everything in it is plain JSON.
 
     Args:
-        step: Training steps done; filled in on saving.
+        step: Training steps done; filled in on reading.
         epoch: Epochs done.
         model: Name of the model in ``dilax.models``; empty if it is none of them.
         model_options: All fields of the model's configuration.
         config: Configuration of the run, if a run wrote it.
         data_position: State of the data iterator.
-        metrics: Metrics of the held-out data; NaN where a metric has no value.
+        metrics: Metrics of the held-out data; NaN where a metric has no value; filled in on reading.
         best: The highest value of the run's main metric so far, None before there is one.
         progress: What a run needs besides to go on in the middle of an epoch.
         source: Where the numbers came from, e.g. the name of a converted file.
-        arrays: Of each item, the dtype and shape of each array; filled in on saving.
+        arrays: Name to dtype and shape of each array; filled in on reading.
     """
 
     step: int = 0
@@ -36,23 +37,15 @@ class CheckpointMeta:
     best: float | None = None
     progress: Mapping[str, float] = field(default_factory=dict)
     source: str = ""
-    arrays: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    arrays: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """All fields as JSON can hold them: a metric that is NaN becomes null."""
-        metrics = {name: float(value) if math.isfinite(value) else None for name, value in self.metrics.items()}
-        return {**asdict(self), "metrics": metrics}
+        """What ``Checkpoints.save`` takes as ``meta``: all that it does not keep itself."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in _OUTER}
 
     @classmethod
-    def from_json(cls, content: Any) -> "CheckpointMeta":
-        """Undo :meth:`to_json`.
-
-        Raises:
-            ValueError: The content is no such thing; the text says why.
-        """
-        names = {item.name for item in fields(cls)}
-        if not isinstance(content, dict) or set(content) != names:
-            raise ValueError("does not have the fields of a checkpoint's description")
-        metrics = content["metrics"]
-        read = {name: math.nan if value is None else value for name, value in metrics.items()}
-        return cls(**{**content, "metrics": read})
+    def of(cls, about: About) -> "CheckpointMeta":
+        """Read it from a checkpoint; what another program's checkpoint does not say has its default."""
+        known = {item.name for item in fields(cls)} - set(_OUTER)
+        said = {name: value for name, value in about.meta.items() if name in known}
+        return cls(step=about.step, metrics=about.metrics, arrays=about.arrays, **said)

@@ -8,10 +8,11 @@ from flax import nnx
 
 from .. import models
 from ..errors import FileError
-from .arrays import fill_model, model_arrays
-from .checkpoint import Checkpoints, read_checkpoint
+from .arrays import model_arrays
+from .checkpoint import Checkpoints
 from .meta import CheckpointMeta
-from .steps import locate, meta_of
+from .reading import read_step
+from .steps import about_of, locate
 
 
 def load_model(path: str | PathLike[str]) -> tuple[nnx.Module, CheckpointMeta]:
@@ -29,12 +30,11 @@ def load_model(path: str | PathLike[str]) -> tuple[nnx.Module, CheckpointMeta]:
         MismatchError: Its arrays are not those of the model that it names.
     """
     step = locate(path, function="load_model")
-    about = meta_of(step)
+    about = CheckpointMeta.of(about_of(step))
     if not about.model:
         raise FileError("load_model", path, "does not name its model", "build the model and use fill_model")
     model: Any = models.create(about.model, **about.model_options)
-    targets = {"model": model_arrays(model)}
-    fill_model(model, read_checkpoint(step, targets, items=("model",)).model_state)
+    read_step(step, {"model": model}, part="model")
     model.eval()
     loaded: nnx.Module = model
     return loaded, about
@@ -56,4 +56,4 @@ def save_model(path: str | PathLike[str], model: Any, *, name: str, source: str 
     options = dataclasses.asdict(model.config)
     about = CheckpointMeta(model=name, model_options=options, source=source)
     with Checkpoints(path) as checkpoints:
-        checkpoints.save(0, model_state=model_arrays(model), meta=about)
+        checkpoints.save(0, {"model": model_arrays(model)}, meta=about.to_json())

@@ -3,14 +3,14 @@
 This module needs neither JAX nor Orbax.
 """
 
-import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
 from .. import errors
 from . import manifest
-from .meta import NAME as META
+from .about import NAME, OLD_NAME, About, read_about
 from .meta import CheckpointMeta
 
 
@@ -43,6 +43,28 @@ class Newest:
     skipped: tuple[Skipped, ...] = ()
 
 
+@dataclass(frozen=True)
+class Step:
+    """A step of a directory, whether it counts or not.
+
+    Args:
+        step: Its number.
+        metrics: Name to value, NaN where there is no finite one; empty if it does not count.
+        size: Bytes of all its files.
+        reason: Why it does not count, as the rest of a sentence; None if it counts.
+    """
+
+    step: int
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    size: int = 0
+    reason: str | None = None
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is all there."""
+        return self.reason is None
+
+
 def candidates(directory: Path) -> list[int]:
     """Numbers of all that looks like a step by its name, highest first."""
     if not directory.is_dir():
@@ -55,19 +77,21 @@ def newest(directory: Path) -> Newest:
     """Find the newest step that counts; every file of it is read and compared."""
     skipped: list[Skipped] = []
     for step in candidates(directory):
-        reason = manifest.problem(directory / str(step), step=step)
+        reason = manifest.problem_once(directory / str(step), step=step)
         if reason is None:
             return Newest(step, tuple(skipped))
         skipped.append(Skipped(str(step), reason))
     return Newest(None, tuple(skipped))
 
 
-def verified(directory: Path) -> tuple[tuple[int, ...], tuple[Skipped, ...]]:
-    """All steps that count, lowest first, and all that do not."""
-    reasons = {step: manifest.problem(directory / str(step), step=step) for step in candidates(directory)}
-    good = tuple(sorted(step for step, reason in reasons.items() if reason is None))
-    bad = tuple(Skipped(str(step), reason) for step, reason in reasons.items() if reason)
-    return good, bad
+def all_steps(directory: Path, *, hashes: bool = True) -> tuple[Step, ...]:
+    """All steps, lowest first.
+
+    Args:
+        directory: Of the run.
+        hashes: Whether to read every file and compare its SHA-256; if not, its size alone.
+    """
+    return tuple(_step(directory / str(step), step, hashes) for step in reversed(candidates(directory)))
 
 
 def is_checkpoint(path: str | PathLike[str]) -> bool:
@@ -92,8 +116,8 @@ def locate(path: str | PathLike[str], *, function: str = "locate") -> Path:
         raise errors.FileError(function, path, "does not exist", "pass the directory of a run or of one of its steps")
     if not path.is_dir():
         raise errors.FileError(function, path, "is a file", "pass the directory of a run or of one of its steps")
-    if (path / manifest.NAME).exists() or (path / META).exists():
-        if reason := manifest.problem(path):
+    if any((path / name).exists() for name in (manifest.NAME, NAME, OLD_NAME)):
+        if reason := manifest.problem_once(path):
             raise errors.CorruptCheckpoint(function, path, reason, "use another step")
         return path
     found = newest(path)
@@ -115,21 +139,32 @@ def read_meta(path: str | PathLike[str]) -> CheckpointMeta:
         FileError: There is no checkpoint.
         CorruptCheckpoint: It does not count or does not say what a checkpoint says.
     """
-    return meta_of(locate(path, function="read_meta"))
+    return CheckpointMeta.of(about_of(locate(path, function="read_meta")))
 
 
-def meta_of(step: Path) -> CheckpointMeta:
+def about_of(step: Path) -> About:
     """Read what one step says about itself; only :func:`locate` checks that it counts.
 
     Raises:
         CorruptCheckpoint: It does not say what a checkpoint says.
     """
     try:
-        return CheckpointMeta.from_json(json.loads((step / META).read_bytes()))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return read_about(step)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise errors.CorruptCheckpoint(
-            "read_meta", step, f"has an unreadable {META} ({error})", "use another step"
+            "read_meta", step, f"does not say what a checkpoint says ({error})", "use another step"
         ) from error
+
+
+def _step(path: Path, step: int, hashes: bool) -> Step:
+    reason = manifest.problem(path, step=step, hashes=hashes)
+    metrics: Mapping[str, float] = {}
+    if reason is None:  # what a damaged one says may not be true
+        try:
+            metrics = about_of(path).metrics
+        except errors.CorruptCheckpoint as error:
+            reason = str(error)
+    return Step(step, metrics, manifest.size(path), reason)
 
 
 def _is_step(name: str) -> bool:

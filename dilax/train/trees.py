@@ -1,4 +1,4 @@
-"""Any pytree of arrays as a flat dictionary, and back into the form of a target."""
+"""Any pytree as flat dictionaries of arrays and values, and back into the form of a target."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,10 +8,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
-from ..errors import ArgumentError, MismatchError
+from ..errors import MismatchError
+from .about import About
 from .arrays import describe, differences
+from .leaves import Value, name_leaves, with_leaves
+
+_NUMBERS: dict[str, Any] = {"bool": np.bool_, "int": np.integer, "float": np.floating}
+# What JAX calls the random keys of a dtype.
+_IMPLEMENTATIONS = {"fry": "threefry2x32", "rbg": "rbg", "urbg": "unsafe_rbg"}
 
 
 @dataclass(frozen=True)
@@ -21,79 +26,104 @@ class Packed:
     Args:
         arrays: Name to array; copies, so that the originals may be donated. Random keys are their
             key data, and arrays without elements are left out.
-        about: Name to dtype and shape of every array.
+        described: Name to dtype and shape of every array.
+        values: Name to type and value of the numbers and texts of Python.
     """
 
     arrays: dict[str, Any]
-    about: dict[str, list[Any]]
+    described: dict[str, list[Any]]
+    values: dict[str, list[Any]]
 
 
 def pack(tree: Any) -> Packed:
-    """Flatten a pytree of arrays.
+    """Flatten a pytree.
 
     Raises:
-        ArgumentError: A leaf is no array, or two leaves have one name.
+        ArgumentError: A leaf is no array, number or text, or two leaves have one name.
     """
     named = name_leaves(tree)
-    stored = {name: _copy(leaf) for name, leaf in named.items() if leaf.size}
-    return Packed(stored, describe(named))
+    values = {name: _encode(leaf) for name, leaf in named.items() if _is_value(leaf)}
+    arrays = {name: leaf for name, leaf in named.items() if name not in values}
+    for leaf in arrays.values():
+        if isinstance(leaf, jax.Array) and leaf.is_fully_addressable and not _is_key(leaf):
+            leaf.copy_to_host_async()
+    return Packed({name: _copy(leaf) for name, leaf in arrays.items() if leaf.size}, describe(arrays), values)
 
 
-def unpack(arrays: Mapping[str, Any], about: Mapping[str, Any], target: Any, item: str, path: Path) -> Any:
+def check(about: About, target: Any, path: Path) -> dict[str, Any]:
+    """Compare a target with what a checkpoint holds.
+
+    Args:
+        about: What it says about itself.
+        target: Pytree whose names, shapes and dtypes must be those stored.
+        path: Where it is, for the message.
+
+    Returns:
+        Name to leaf of the target.
+
+    Raises:
+        ArgumentError: A leaf of the target is no array, number or text.
+        MismatchError: A name, shape, dtype or type differs; all are listed.
+    """
+    wanted = name_leaves(target, abstract=True)
+    asked = {name: [type(leaf).__name__] if _is_value(leaf) else _described(leaf) for name, leaf in wanted.items()}
+    held = {**about.arrays, **{name: [kind] for name, (kind, _) in about.values.items()}}
+    problems = differences({name: _as_asked(entry, asked.get(name)) for name, entry in held.items()}, asked)
+    if problems:
+        raise MismatchError(
+            "restore", f"the state in {str(path)!r} is not what the target asks for", problems,
+            "build the target as it was when the checkpoint was saved",
+        )  # fmt: skip
+    return wanted
+
+
+def unpack(arrays: Mapping[str, Any], about: About, target: Any) -> Any:
     """Undo :func:`pack`.
 
     Args:
-        arrays: Name to NumPy array.
-        about: Name to dtype and shape, as stored.
-        target: Pytree whose names, shapes and dtypes must be those stored; None for a dictionary.
-        item: What it is, for messages.
-        path: Where it is, for messages.
-
-    Raises:
-        MismatchError: A name, shape or dtype differs; all are listed.
+        arrays: Name to array, without those that have no elements.
+        about: What the checkpoint says about itself.
+        target: What :func:`check` found to agree; None for a dictionary.
     """
-    whole = {name: _with_empty(name, arrays, entry) for name, entry in about.items()}
+    values = {name: _decode(entry) for name, entry in about.values.items()}
+    whole = {name: _with_empty(name, arrays, entry) for name, entry in about.arrays.items()} | values
     if target is None:
         return whole
-    wanted = name_leaves(target)
-    problems = differences(about, describe(wanted))
-    if problems:
-        raise MismatchError(
-            "restore", f"the {item} state in {str(path)!r} is not what the target asks for",
-            problems, "build the target as it was when the checkpoint was saved",
-        )  # fmt: skip
-    leaves = [_like(whole[name], leaf) for name, leaf in wanted.items()]
-    return jax.tree.unflatten(jax.tree.structure(target), leaves)
+    wanted = name_leaves(target, abstract=True)
+    return with_leaves(target, {name: _like(whole[name], leaf) for name, leaf in wanted.items()})
 
 
-def name_leaves(tree: Any) -> dict[str, Any]:
-    """Name to leaf, in the order of ``jax.tree.leaves``; names are paths joined by dots.
+def shard_of(leaf: Any) -> Any:
+    """The sharding by which an array of several devices is read; None where NumPy's will do."""
+    if isinstance(leaf, jax.Array) and _is_key(leaf):
+        leaf = jax.random.key_data(leaf)
+    sharding = getattr(leaf, "sharding", None)
+    spread = isinstance(sharding, jax.sharding.Sharding) and len(sharding.device_set) > 1
+    return sharding if spread and not _is_key(leaf) else None
 
-    Raises:
-        ArgumentError: A leaf is no array, or two leaves have one name.
-    """
-    named: dict[str, Any] = {}
-    for path, leaf in jax.tree.leaves_with_path(tree):
-        if isinstance(tree, nnx.State):
-            path = path[:-1]  # the last part is the variable's "value"
-        name = jax.tree_util.keystr(path, simple=True, separator=".")
-        if not isinstance(leaf, jax.Array | np.ndarray | np.generic):
-            raise ArgumentError("Checkpoints", name, leaf, "is no array", "pass arrays alone")
-        if name in named:
-            raise ArgumentError("Checkpoints", "state", name, "names two arrays", "give each its own name")
-        named[name] = leaf
-    return named
+
+def _described(leaf: Any) -> list[Any]:
+    return [str(leaf.dtype), list(leaf.shape)]
+
+
+def _as_asked(held: Any, asked: Any) -> Any:
+    """What is held, as what is asked for where a number of Python stands for an array without axes or the reverse."""
+    if asked is None or len(asked) == len(held):
+        return held
+    number, array = sorted((asked, held), key=len)
+    kind = _NUMBERS.get(number[0])
+    if kind is None or list(array[1]) or array[0].startswith("key<"):
+        return held
+    return asked if jnp.issubdtype(jnp.dtype(array[0]), kind) else held
 
 
 def _copy(leaf: Any) -> Any:
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if _is_key(leaf):
         leaf = jax.random.key_data(leaf)
-    if isinstance(leaf, jax.Array):
-        on_cpu = all(device.platform == "cpu" for device in leaf.devices())
-        if not on_cpu:
-            return leaf  # Orbax copies these off the device before it returns.
-        if not leaf.is_fully_addressable:
-            return jnp.copy(leaf)
+    if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+        return jnp.copy(leaf)
+    if isinstance(leaf, jax.Array) and any(device.platform != "cpu" for device in leaf.devices()):
+        return np.asarray(leaf)  # off the device, which is a copy
     return np.array(leaf, copy=True)
 
 
@@ -103,10 +133,42 @@ def _with_empty(name: str, arrays: Mapping[str, Any], entry: Any) -> Any:
 
 
 def _like(value: Any, leaf: Any) -> Any:
-    if not isinstance(leaf, jax.Array):
-        return value
-    # A copy, so that no buffer of JAX is memory that NumPy owns.
-    array = jnp.array(value, copy=True)
-    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-        array = jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
-    return jax.device_put(array, leaf.sharding)
+    if _is_value(leaf):
+        return value if _is_value(value) else jnp.array(value)
+    if _is_value(value):
+        value = np.asarray(value, leaf.dtype)
+    if not isinstance(leaf, jax.Array | jax.ShapeDtypeStruct):
+        return value[()] if isinstance(leaf, np.generic) else value
+    if not isinstance(value, jax.Array):
+        # A copy, so that no buffer of JAX is memory that NumPy owns.
+        value = jnp.array(value, copy=True)
+    if _is_key(leaf):
+        value = jax.random.wrap_key_data(value, impl=_implementation(leaf))
+    # An array that its maker left where JAX likes it may meet arrays on other devices; one put there may not.
+    placed = leaf.sharding is not None and getattr(leaf, "committed", True)
+    return jax.device_put(value, leaf.sharding) if placed else value
+
+
+def _implementation(leaf: Any) -> Any:
+    if isinstance(leaf, jax.Array):
+        return jax.random.key_impl(leaf)
+    return _IMPLEMENTATIONS[str(leaf.dtype).removeprefix("key<").removesuffix(">")]
+
+
+def _is_key(leaf: Any) -> bool:
+    return bool(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key))
+
+
+def _is_value(leaf: Any) -> bool:
+    return isinstance(leaf, Value) and not isinstance(leaf, np.generic)  # np.float64 is a float of Python, too
+
+
+def _encode(leaf: Any) -> list[Any]:
+    kind = next(kind for kind in (bool, int, float, str) if isinstance(leaf, kind))
+    # JSON has neither NaN nor infinity.
+    return [kind.__name__, repr(float(leaf)) if kind is float else kind(leaf)]
+
+
+def _decode(entry: Any) -> Any:
+    kind, value = entry
+    return float(value) if kind == "float" else value

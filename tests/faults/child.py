@@ -82,7 +82,7 @@ def stall_in(place: str, step: int) -> None:
 
         def remove_half(path: Any, *arguments: Any, **options: Any) -> None:
             if Path(path).name == f"{step}.deleting":
-                remove(Path(path) / "model")
+                remove(Path(path) / "state")
                 stall(place)
             remove(path, *arguments, **options)
 

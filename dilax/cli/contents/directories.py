@@ -35,9 +35,7 @@ def of_directory(path: Path) -> Findings:
         )  # fmt: skip
     about = read_meta(path)
     arrays = [
-        ArrayFound(f"{item}.{name}", tuple(shape), dtype, _nbytes(shape, dtype))
-        for item, described in about.arrays.items()
-        for name, (dtype, shape) in described.items()
+        ArrayFound(name, tuple(shape), dtype, _nbytes(shape, dtype)) for name, (dtype, shape) in about.arrays.items()
     ]
     values = {
         "step": about.step,

@@ -23,7 +23,7 @@ from dilax.train import (
     read_checkpoint,
     read_meta,
 )  # fmt: skip
-from dilax.train.steps import newest, verified
+from dilax.train.steps import all_steps, newest
 
 STATE = {
     "weights": np.arange(24, dtype=np.float32).reshape(2, 3, 4) / 7,
@@ -36,7 +36,7 @@ STATE = {
 def _save(directory: Path, *steps: int, **options: Any) -> None:
     with Checkpoints(directory, keep=9, **options) as checkpoints:
         for step in steps:
-            checkpoints.save(step, model_state={"w": np.full(5, step, np.float32)})
+            checkpoints.save(step, {"w": np.full(5, step, np.float32)})
 
 
 @pytest.fixture(scope="module")
@@ -64,49 +64,51 @@ def test_every_bit_comes_back_in_the_form_of_the_target(tiny: Any, tmp_path: Pat
     state = {**STATE, "model": nnx.to_pure_dict(nnx.state(model))}
     optimizer = optax.adamw(0.1).init(model_arrays(model, nnx.Param))
     with Checkpoints(tmp_path / "run") as checkpoints:
-        checkpoints.save(4, model_state=state, optimizer_state=optimizer)
-        restored = checkpoints.restore(4, model_state=state, optimizer_state=optimizer)
+        checkpoints.save(4, {"model": state, "optimizer": optimizer})
+        restored = checkpoints.restore(4, {"model": state, "optimizer": optimizer})
     assert (restored.step, restored.skipped) == (4, ())
-    for found, expected in ((restored.model_state, state), (restored.optimizer_state, optimizer)):
+    for found, expected in ((restored.state["model"], state), (restored.state["optimizer"], optimizer)):
         assert jax.tree.structure(found) == jax.tree.structure(expected)
         assert _bits(found) == _bits(expected)
-    assert isinstance(restored.model_state["weights"], np.ndarray)
-    assert isinstance(restored.optimizer_state[0].count, jax.Array)
+    assert isinstance(restored.state["model"]["weights"], np.ndarray)
+    assert isinstance(restored.state["optimizer"][0].count, jax.Array)
 
 
 def test_a_state_of_nnx_has_the_names_of_its_arrays(tiny: Any, tmp_path: Path) -> None:
     model = tiny()
     _, state = nnx.split(model)
     with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(0, model_state=state)
-        restored = checkpoints.restore(model_state=state).model_state
+        checkpoints.save(0, state)
+        restored = checkpoints.restore_latest(state).state
     assert _bits(restored) == _bits(state)
-    assert sorted(read_arrays(tmp_path)) == sorted(model_arrays(model))
+    assert sorted(read_arrays(tmp_path, "")) == sorted(model_arrays(model))
 
 
 def test_without_a_target_arrays_are_numpy_by_name(tmp_path: Path) -> None:
     with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(0, model_state=STATE)
-    arrays = read_arrays(tmp_path / "0")
+        checkpoints.save(0, STATE)
+    arrays = read_arrays(tmp_path / "0", "")
     assert sorted(arrays) == ["half", "list.0", "list.1", "none", "weights"]
     assert {type(array) for array in arrays.values()} == {np.ndarray}
     assert arrays["weights"].tobytes() == STATE["weights"].tobytes()  # type: ignore[attr-defined]
     assert arrays["half"].dtype == ml_dtypes.bfloat16
     assert arrays["none"].shape == (0, 3)
-    assert read_checkpoint(tmp_path).optimizer_state is None
 
 
 def test_what_it_says_about_itself_comes_back(tmp_path: Path) -> None:
     meta = CheckpointMeta(
         epoch=3, model="meshnet", model_options={"channels": 5}, config={"seed": 1},
-        data_position={"next_index": 12}, metrics={"mean_dice": 0.5, "dice/x": math.nan},
+        data_position={"next_index": 12},
         best=0.7, progress={"loss": 0.1}, source="a.pth",
     )  # fmt: skip
     with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(8, model_state={"w": jnp.ones((2, 3))}, meta=meta)
+        checkpoints.save(
+            8, {"w": jnp.ones((2, 3))}, metrics={"mean_dice": 0.5, "dice/x": math.nan}, meta=meta.to_json()
+        )
     found = read_meta(tmp_path)
     assert found.step == 8
-    assert found.arrays == {"model": {"w": ["float32", [2, 3]]}}
+    assert found.arrays == {"w": ["float32", [2, 3]]}
+    assert found.metrics["mean_dice"] == 0.5
     assert math.isnan(found.metrics["dice/x"])
     same = ("epoch", "model", "model_options", "config", "data_position", "best", "source")
     assert all(getattr(found, name) == getattr(meta, name) for name in same)
@@ -116,79 +118,91 @@ def test_arrays_may_be_donated_as_soon_as_save_returns(tmp_path: Path) -> None:
     overwrite = jax.jit(lambda x: x * 0 - 1, donate_argnums=0)
     state = {"w": jnp.arange(1_000_000, dtype=jnp.float32)}
     with Checkpoints(tmp_path) as checkpoints:
-        checkpoints.save(1, model_state=state)
+        checkpoints.save(1, state)
         overwrite(state["w"]).block_until_ready()
-    np.testing.assert_array_equal(read_arrays(tmp_path)["w"], np.arange(1_000_000, dtype=np.float32))
+    np.testing.assert_array_equal(read_arrays(tmp_path, "")["w"], np.arange(1_000_000, dtype=np.float32))
 
 
 def test_a_relative_path_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     _save(Path("run"), 1)
     assert read_meta("run").step == 1
-    assert read_arrays("run/1")["w"].tolist() == [1] * 5
+    assert read_arrays("run/1", "")["w"].tolist() == [1] * 5
+
+
+def _counting(directory: Path) -> list[int]:
+    return [step.step for step in all_steps(directory) if step.counts]
 
 
 def test_the_newest_and_the_best_are_kept(tmp_path: Path) -> None:
     values = {1: 0.5, 2: 0.9, 3: math.nan, 4: 0.1, 5: math.inf, 6: 0.2}
-    with Checkpoints(tmp_path, keep=2, keep_best=1) as checkpoints:
+    with Checkpoints(tmp_path, keep=2, keep_best=1, metric="dice") as checkpoints:
         for step, value in values.items():
-            about = CheckpointMeta(metrics={"mean_dice": value})
-            checkpoints.save(step, model_state={"w": np.ones(2)}, meta=about)
+            checkpoints.save(step, {"w": np.full(2, step)}, metrics={"dice": value})
             checkpoints.wait()
-            assert checkpoints.latest().step == step
-        assert checkpoints.steps() == (2, 5, 6)
-        assert checkpoints.best() == 2
-    with Checkpoints(tmp_path, keep=1, keep_best=0) as checkpoints:
-        checkpoints.save(7, model_state={"w": np.ones(2)})
+            assert newest(tmp_path).step == step
+        assert _counting(tmp_path) == [2, 5, 6]
+        assert checkpoints.restore_best().state["w"].tolist() == [2, 2]
+    with Checkpoints(tmp_path, keep=1, keep_best=1, metric="dice", mode="min") as checkpoints:
+        checkpoints.save(7, {"w": np.ones(2)})
         checkpoints.wait()
-        assert checkpoints.steps() == (7,)
-        assert checkpoints.best() is None
+        assert _counting(tmp_path) == [6, 7]
+        assert checkpoints.restore_best().step == 6
+        checkpoints.save(8, {"w": np.ones(2)}, metrics={"dice": jnp.float32(0.125)})
+        checkpoints.wait()
+        assert [(s.step, s.counts, s.metrics) for s in checkpoints.all()] == [(8, True, {"dice": 0.125})]
+    with Checkpoints(tmp_path, keep=1, keep_best=0) as checkpoints:
+        checkpoints.save(9, {"w": np.ones(2)})
+    assert _counting(tmp_path) == [9]
 
 
 @pytest.mark.parametrize("step", [7, 2])
 def test_a_repeated_or_lower_step_is_an_error(copied: Path, step: int) -> None:
     with Checkpoints(copied) as checkpoints, pytest.raises(ArgumentError) as caught:
-        checkpoints.save(step, model_state={"w": np.ones(2)})
+        checkpoints.save(step, {"w": np.ones(2)})
     assert str(caught.value) == (f"save: step={step} is not above 7, the newest checkpoint here; pass 8 or more.")
-    assert verified(copied) == ((3, 7), ())
+    assert _counting(copied) == [3, 7]
 
 
-def test_only_arrays_are_saved(tmp_path: Path) -> None:
-    with Checkpoints(tmp_path) as checkpoints, pytest.raises(ArgumentError) as caught:
-        checkpoints.save(0, model_state={"a": {"rate": 0.5}})
-    assert str(caught.value) == "Checkpoints: a.rate=0.5 is no array; pass arrays alone."
-    with Checkpoints(tmp_path) as checkpoints, pytest.raises(ArgumentError) as caught:
-        checkpoints.save(0, model_state={"a.b": np.ones(2), "a": {"b": np.ones(3)}})
-    assert str(caught.value) == ("Checkpoints: state='a.b' names two arrays; give each its own name.")
+def test_what_cannot_be_saved_is_named(tmp_path: Path) -> None:
+    cases: list[tuple[Any, dict[str, Any], str]] = [
+        ({"a": {"rate": len}}, {}, "Checkpoints: a.rate=<built-in function len> is no array, number or text; "
+         "leave it out of the state, or pass it as meta."),
+        ({"a.b": np.ones(2), "a": {"b": 3}}, {},
+         "Checkpoints: state='a.b' names two leaves; give each its own name."),
+        ({}, {"meta": {"a": [1, {"b": math.inf}]}}, "save: meta['a'][1]['b']=inf is no JSON; pass dictionaries with "
+         "texts for keys, lists, texts, finite numbers, True, False and None."),
+        ({}, {"meta": {"a": {3: 4}}}, "save: meta['a']={3: 4} is no JSON; pass dictionaries with "
+         "texts for keys, lists, texts, finite numbers, True, False and None."),
+        ({}, {"metrics": {"dice": "high"}}, "save: metrics['dice']='high' is no number; pass one number each."),
+    ]  # fmt: skip
+    with Checkpoints(tmp_path) as checkpoints:
+        for state, options, message in cases:
+            with pytest.raises(ArgumentError) as caught:
+                checkpoints.save(0, state, **options)
+            assert str(caught.value) == message
+    assert _counting(tmp_path) == []
 
 
 def test_every_difference_from_the_target_is_listed(tmp_path: Path) -> None:
     key = jax.random.key(0)
     with Checkpoints(tmp_path) as checkpoints:
         state = {"a": np.ones(3, np.float32), "b": np.ones(2), "k": key, "old": np.ones(1)}
-        checkpoints.save(0, model_state=state)
+        checkpoints.save(0, state)
         target = {
             "a": np.ones((3, 1), np.float32), "b": np.ones(2, np.float32), "k": np.ones(2),
             "new": np.ones(1),
         }  # fmt: skip
         with pytest.raises(MismatchError) as caught:
-            checkpoints.restore(model_state=target)
+            checkpoints.restore_latest(target)
     assert str(caught.value) == (
-        f"restore: the model state in {str(tmp_path.resolve() / '0')!r} is not what the target "
+        f"restore: the state in {str(tmp_path.resolve() / '0')!r} is not what the target "
         "asks for; build the target as it was when the checkpoint was saved."
         "\n  new: missing"
         "\n  old: unexpected"
         "\n  a: is float32 (3), expected float32 (3, 1)"
         "\n  b: is float64 (2), expected float32 (2)"
         "\n  k: is key<fry> (), expected float64 (2)"
-    )
-
-
-def test_an_absent_optimizer_state_is_an_error(saved: Path) -> None:
-    with pytest.raises(FileError) as caught:
-        read_checkpoint(saved / "7", {"optimizer": {"m": np.ones(2)}})
-    assert str(caught.value) == (
-        f"restore: {str((saved / '7').resolve())!r} holds no optimizer state; pass no target for it."
     )
 
 
@@ -212,7 +226,7 @@ def test_damage_to_any_file_is_noticed_and_the_step_before_is_used(copied: Path,
         assert [skipped.name for skipped in found.skipped] == ["7"]
         assert name in found.skipped[0].reason
         restored = read_checkpoint(copied)
-        assert restored.model_state["w"].tolist() == [3] * 5
+        assert restored.state["w"].tolist() == [3] * 5
         with pytest.raises((CorruptCheckpoint, FileError)):
             read_checkpoint(copied / "7")
         path.write_bytes(content)
@@ -260,8 +274,8 @@ def test_stray_and_partly_copied_directories_are_named(copied: Path) -> None:
         "9 has no manifest.json, so it was never completely saved",
     ]
     with Checkpoints(copied) as checkpoints:
-        checkpoints.save(9, model_state={"w": np.ones(5, np.float32)})
-    assert verified(copied)[0] == (3, 7, 9)
+        checkpoints.save(9, {"w": np.ones(5, np.float32)})
+    assert _counting(copied) == [3, 7, 9]
     assert (copied / "9.damaged-1").is_dir()
 
 
@@ -271,27 +285,27 @@ def test_links_are_not_followed(copied: Path, tmp_path: Path) -> None:
     assert [str(s) for s in newest(copied).skipped] == ["7 is a symbolic link"]
     (copied / "7").unlink()
     os.replace(tmp_path / "7", copied / "7")
-    os.replace(copied / "7" / "meta.json", tmp_path / "meta.json")
-    (copied / "7" / "meta.json").symlink_to(tmp_path / "meta.json")
-    reason = "7 holds the symbolic link 'meta.json'"
+    os.replace(copied / "7" / "about.json", tmp_path / "about.json")
+    (copied / "7" / "about.json").symlink_to(tmp_path / "about.json")
+    reason = "7 holds the symbolic link 'about.json'"
     assert [str(s) for s in newest(copied).skipped] == [reason]
-    (copied / "7" / "meta.json").unlink()
-    os.replace(tmp_path / "meta.json", copied / "7" / "meta.json")
-    os.replace(copied / "7" / "model", tmp_path / "model")
-    (copied / "7" / "model").symlink_to(tmp_path / "model")
+    (copied / "7" / "about.json").unlink()
+    os.replace(tmp_path / "about.json", copied / "7" / "about.json")
+    os.replace(copied / "7" / "state", tmp_path / "state")
+    (copied / "7" / "state").symlink_to(tmp_path / "state")
     (skipped,) = newest(copied).skipped
-    assert str(skipped) == "7 holds 'model', which its manifest.json does not list"
+    assert str(skipped) == "7 holds 'state', which its manifest.json does not list"
 
 
 def test_an_added_file_and_another_version_are_named(copied: Path) -> None:
-    (copied / "7" / "model" / "extra").write_text("x")
+    (copied / "7" / "state" / "extra").write_text("x")
     (skipped,) = newest(copied).skipped
-    assert skipped.reason == "holds 'model/extra', which its manifest.json does not list"
-    (copied / "7" / "model" / "extra").unlink()
+    assert skipped.reason == "holds 'state/extra', which its manifest.json does not list"
+    (copied / "7" / "state" / "extra").unlink()
     path = copied / "7" / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 2}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "version": 3}))
     (skipped,) = newest(copied).skipped
-    assert skipped.reason == "has version 2 of the format; this dilax reads 1"
+    assert skipped.reason == "has version 3 of the format; this dilax reads 1 to 2"
 
 
 def test_paths_that_hold_no_checkpoint(tmp_path: Path, copied: Path) -> None:
@@ -326,15 +340,15 @@ def test_the_error_of_the_last_save_reaches_the_caller(tmp_path: Path, monkeypat
         raise OSError(28, "No space left on device")
 
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(1, model_state={"w": np.ones(3)})
+    checkpoints.save(1, {"w": np.ones(3)})
     checkpoints.wait()
     monkeypatch.setattr(manifest, "write_manifest", fail)
-    checkpoints.save(2, model_state={"w": np.ones(3)})
+    checkpoints.save(2, {"w": np.ones(3)})
     with pytest.raises(FileError) as caught:
         checkpoints.close()
     assert str(caught.value) == (
         f"Checkpoints: {str(tmp_path.resolve())!r} could not be written "
-        "([Errno 28] No space left on device); free some space or pass another directory."
+        "(step 2: [Errno 28] No space left on device); free some space or pass another directory."
     )
     assert newest(tmp_path).step == 1
     checkpoints.close()

@@ -18,6 +18,7 @@ from dilax.train import (
     TrainConfig,
     load_model,
     model_arrays,
+    read_arrays,
     read_checkpoint,
     read_meta,
     save_model,
@@ -25,7 +26,7 @@ from dilax.train import (
 )
 from dilax.train.config import Change
 from dilax.train.events import CheckpointSaved, EpochDone, Event, RunEnded, RunStarted, StepDone
-from dilax.train.steps import verified
+from dilax.train.steps import all_steps
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ CONFIG = TrainConfig(
 
 def _bits(directory: Path) -> dict[str, bytes]:
     restored = read_checkpoint(directory)
-    both = {**restored.model_state, **restored.optimizer_state}
-    return {name: array.tobytes() for name, array in both.items()}
+    return {name: array.tobytes() for name, array in restored.state.items()}
 
 
 def test_events_checkpoints_and_log_tell_one_story(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_learning_rate_and_epochs_may_change_on_resume(tmp_path: Path) -> None:
     train(CONFIG, tmp_path / "run")
     events: list[Event] = []
     config = replace(CONFIG, epochs=4, learning_rate=0.0, weight_decay=0.5)
-    before = read_checkpoint(tmp_path / "run").model_state
+    before = read_arrays(tmp_path / "run")
     result = train(config, tmp_path / "run", resume=True, report=events.append)
     started = events[0]
     assert isinstance(started, RunStarted)
@@ -149,16 +149,16 @@ def test_any_other_change_is_refused(tmp_path: Path) -> None:
 
 def test_resuming_a_finished_run_does_nothing(tmp_path: Path) -> None:
     first = train(CONFIG, tmp_path / "run")
-    steps = verified(tmp_path / "run")[0]
+    steps = all_steps(tmp_path / "run")
     again = train(CONFIG, tmp_path / "run", resume=True)
     assert (again.step, again.metrics) == (first.step, first.metrics)
-    assert verified(tmp_path / "run")[0] == steps
+    assert all_steps(tmp_path / "run") == steps
 
 
 def test_a_damaged_checkpoint_is_skipped_and_named(tmp_path: Path) -> None:
     train(CONFIG, tmp_path / "whole")
     train(CONFIG, tmp_path / "run")
-    path = tmp_path / "run" / "12" / "meta.json"
+    path = tmp_path / "run" / "12" / "about.json"
     path.write_bytes(path.read_bytes()[:-5])
     events: list[Event] = []
     train(CONFIG, tmp_path / "run", resume=True, report=events.append)
@@ -167,7 +167,7 @@ def test_a_damaged_checkpoint_is_skipped_and_named(tmp_path: Path) -> None:
     (skipped,) = started.skipped
     assert started.step == 8
     assert str(skipped).startswith("12 has ")
-    assert "bytes in 'meta.json' where " in str(skipped)
+    assert "bytes in 'about.json' where " in str(skipped)
     assert _bits(tmp_path / "run") == _bits(tmp_path / "whole")
 
 
@@ -175,7 +175,7 @@ def test_an_initial_model_is_where_training_starts(tmp_path: Path) -> None:
     initial: Any = registry._MODELS["small"][1](SmallConfig(), rngs=nnx.Rngs(77))
     before = {k: np.array(v) for k, v in model_arrays(initial, nnx.Param).items()}
     train(replace(CONFIG, epochs=1, keep=9), tmp_path / "run", initial=initial)
-    stored = read_checkpoint(tmp_path / "run" / "0").model_state
+    stored = read_arrays(tmp_path / "run" / "0")
     for name, array in before.items():
         np.testing.assert_array_equal(stored[name], array)
         np.testing.assert_array_equal(model_arrays(initial)[name], array)
