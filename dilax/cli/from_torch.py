@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dilax.train.config import TrainConfig
+from dilax.train.parts import OptimizerName
 
 from ..errors import FileError
 
@@ -81,7 +82,7 @@ def _resume(checkpoint: Any, model: Any) -> Any:
 
 def _optimizer(path: Path, theirs: Any, run: TrainConfig) -> Any:
     """The same optimizer in dilax's words, at the rate that it had."""
-    names = {"AdamW": "adamw", "Adam": "adam", "SGD": "sgd", "RMSprop": "rmsprop"}
+    names: dict[str, OptimizerName] = {"AdamW": "adamw", "Adam": "adam", "SGD": "sgd", "RMSprop": "rmsprop"}
     options = theirs.options[0]
     strange = [f"{name}={options[name]}" for name, plain in _PLAIN.items() if options.get(name, plain) != plain]
     if len(theirs.options) > 1:

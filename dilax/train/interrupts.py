@@ -30,7 +30,7 @@ class Interrupts:
             self._read, self._write = os.pipe()
             os.set_blocking(self._write, False)
             self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-            self._before = {which: signal.signal(which, _leave_to_thread) for which in _SIGNALS}
+            self._before = {which: signal.signal(which, self._note) for which in _SIGNALS}
             self._thread.start()
         return self
 
@@ -50,14 +50,16 @@ class Interrupts:
         os.close(self._read)
         self._before = {}
 
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = self.received or signal.Signals(number)
+
     def _watch(self) -> None:
+        """Read the numbers of signals, which are written for those that have a handler."""
+        seen = 0
         while number := os.read(self._read, 1):
             if number[0] not in _SIGNALS:
                 continue
-            if self.received is not None:
+            seen += 1
+            if seen > 1:
                 os._exit(128 + number[0])
-            self.received = signal.Signals(number[0])
-
-
-def _leave_to_thread(number: int, frame: FrameType | None) -> None:
-    """Python writes to the pipe only for signals that have a handler."""
+            self._note(number[0], None)

@@ -47,10 +47,10 @@ def fill_moments(state: Any, moments: Mapping[str, Any]) -> Any:
     """
 
     def filled(path: tuple[Any, ...], leaf: Any) -> Any:
-        parts = [getattr(part, "name", getattr(part, "key", None)) for part in path]
+        parts = [str(getattr(part, "name", getattr(part, "key", ""))) for part in path]
         if parts[-1] == "count":
             return jnp.asarray(moments["count"], leaf.dtype)
-        kept = next((moments[part] for part in parts if part in moments), {})
+        kept: Mapping[str, Any] = next((moments[part] for part in parts if part in moments), {})
         return jnp.asarray(kept[parts[-1]], leaf.dtype) if parts[-1] in kept else leaf
 
     return jax.tree_util.tree_map_with_path(filled, state)

@@ -115,7 +115,7 @@ def make_train_step(
         updates, moments = update(grads, state.optimizer, state.parameters, learning_rate=learning_rate)
         parameters = optax.apply_updates(state.parameters, updates)
         average = optax.incremental_update(parameters, state.average, 1 - compute.average) if compute.average else {}
-        finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(parameters))
+        finite = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(parameters))
         return TrainState(parameters, variables, moments, average), StepResult(loss, accuracy, finite)
 
     placed = {} if shardings is None else {"out_shardings": shardings}
@@ -142,11 +142,9 @@ def _make_gradient(model: nnx.Module, objective: Objective, compute: ComputeConf
         right = _count_right(logits_of(outputs), labels, objective.ignore_index)
         return objective(outputs, labels, totals), (variables, right)
 
-    def part(
-        parameters: Arrays, variables: Arrays, image: Array, labels: Array, totals: Totals
-    ) -> tuple[Arrays, _Sums]:
+    def part(parameters: Arrays, variables: Arrays, piece: tuple[Array, ...], totals: Totals) -> tuple[Arrays, _Sums]:
         differentiate = jax.value_and_grad(loss_of, has_aux=True)
-        (loss, (variables, right)), grads = differentiate(parameters, variables, image, labels, totals)
+        (loss, (variables, right)), grads = differentiate(parameters, variables, *piece, totals)
         return variables, _Sums(grads, loss, right)
 
     def gradient(
