@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from ..errors import ArgumentError, FileError, MismatchError, nearest
+from ..errors import ConfigError, FileError, MismatchError, nearest
 from .checks import integers
 from .parts import AugmentationConfig as AugmentationConfig
 from .parts import CheckpointConfig as CheckpointConfig
@@ -43,7 +43,7 @@ class TrainConfig:
         log: What is written besides.
 
     Raises:
-        ArgumentError: A value is out of range.
+        ConfigError: A value is out of range.
     """
 
     model: str = "meshnet"
@@ -62,9 +62,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, str):
-            raise ArgumentError("TrainConfig", "model", self.model, "is no name", "pass a string")
+            raise ConfigError("TrainConfig", "model", self.model, "is no name", "pass a string")
         if not isinstance(self.model_options, Mapping):
-            raise ArgumentError(
+            raise ConfigError(
                 "TrainConfig", "model_options", self.model_options, "is no mapping", "pass names and values"
             )
         integers("TrainConfig", 1, epochs=self.epochs)
@@ -72,11 +72,11 @@ class TrainConfig:
         for name, kind in _parts(type(self)).items():
             value = getattr(self, name)
             if not isinstance(value, kind):
-                raise ArgumentError(
+                raise ConfigError(
                     "TrainConfig", name, value, f"is no {kind.__name__}", f"pass a dilax.train.{kind.__name__}"
                 )
         if self.data.batch_size % self.compute.accumulate:
-            raise ArgumentError(
+            raise ConfigError(
                 "TrainConfig", "compute.accumulate", self.compute.accumulate,
                 f"does not divide the batch of {self.data.batch_size}", "pass a divisor of data.batch_size",
             )  # fmt: skip
@@ -92,7 +92,7 @@ class TrainConfig:
 
         Raises:
             MismatchError: Fields are unknown or missing; all of them are named.
-            ArgumentError: A value is out of range.
+            ConfigError: A value is out of range.
         """
         if problems := [*_unknown(cls, values), *_missing(cls, values)]:
             raise MismatchError(
@@ -109,7 +109,7 @@ class TrainConfig:
 
         Raises:
             MismatchError: Fields are unknown; all of them are named.
-            ArgumentError: A value is out of range.
+            ConfigError: A value is out of range.
         """
         if problems := _unknown(type(self), values):
             raise MismatchError(
@@ -129,7 +129,7 @@ def read_config(path: str | PathLike[str], base: TrainConfig | None = None) -> T
     Raises:
         FileError: It cannot be read, or is no TOML.
         MismatchError: Fields are unknown; all of them are named.
-        ArgumentError: A value is out of range.
+        ConfigError: A value is out of range.
     """
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))

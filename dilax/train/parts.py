@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
-from ..errors import ArgumentError
+from ..errors import ConfigError
 from .checks import choice, flags, integers, numbers
 
 OptimizerName = Literal["adamw", "adam", "sgd", "rmsprop", "lion", "lamb"]
@@ -72,9 +72,9 @@ class DataConfig:
     def __post_init__(self) -> None:
         owner = "DataConfig"
         if not isinstance(self.source, str):
-            raise ArgumentError(owner, "source", self.source, "is no name", "pass a string")
+            raise ConfigError(owner, "source", self.source, "is no name", "pass a string")
         if not isinstance(self.options, Mapping):
-            raise ArgumentError(owner, "options", self.options, "is no mapping", "pass names and values")
+            raise ConfigError(owner, "options", self.options, "is no mapping", "pass names and values")
         integers(owner, 1, batch_size=self.batch_size)
         for edge in self.patch_size if isinstance(self.patch_size, tuple) else (self.patch_size,):
             integers(owner, 1, patch_size=edge)
@@ -112,7 +112,7 @@ class OptimizerConfig:
         numbers(owner, learning_rate=self.learning_rate, weight_decay=self.weight_decay, clip_norm=self.clip_norm)
         numbers(owner, below=1, momentum=self.momentum)
         if not isinstance(self.betas, tuple) or len(self.betas) != 2:
-            raise ArgumentError(owner, "betas", self.betas, "is no pair", "pass two numbers, e.g. (0.9, 0.999)")
+            raise ConfigError(owner, "betas", self.betas, "is no pair", "pass two numbers, e.g. (0.9, 0.999)")
         for beta in self.betas:
             numbers(owner, below=1, betas=beta)
         flags(owner, decay_vectors=self.decay_vectors, nesterov=self.nesterov)
@@ -181,7 +181,7 @@ class LossConfig:
         flags(owner, generalised=self.generalised)
         choice(owner, "balance", self.balance, get_args(Balance))
         if not any(shares.values()):
-            raise ArgumentError(owner, "cross_entropy", self.cross_entropy, "leaves no loss", "pass one above 0")
+            raise ConfigError(owner, "cross_entropy", self.cross_entropy, "leaves no loss", "pass one above 0")
 
 
 @dataclass(frozen=True)

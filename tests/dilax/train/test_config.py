@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dilax.errors import ArgumentError, FileError, MismatchError
+from dilax.errors import ConfigError, FileError, MismatchError
 from dilax.train import (
     AugmentationConfig,
     Change,
@@ -93,7 +93,7 @@ def test_unknown_and_missing_fields_are_all_named() -> None:
     ],
 )
 def test_bad_values(kind: Any, values: dict[str, Any], message: str) -> None:
-    with pytest.raises(ArgumentError) as caught:
+    with pytest.raises(ConfigError) as caught:
         kind(**values)
     assert str(caught.value) == f"{kind.__name__}: {message}"
 
