@@ -64,7 +64,7 @@ class Layout:
 
     def place(self, state: Any) -> Any:
         """Put a state, equal in all processes, where it belongs."""
-        return state if self.mesh is None else jax.device_put(state, self.shardings(state))
+        return state if self.mesh is None else jax.tree.map(_put, state, self.shardings(state))
 
     def place_batch(self, batch: Any) -> Any:
         """Make the global batch of this process's share."""
@@ -94,3 +94,11 @@ class Layout:
         longest = max(fitting, key=lambda axis: array.shape[axis])
         assert self.mesh is not None
         return NamedSharding(self.mesh, P(*(_AXIS if axis == longest else None for axis in range(array.ndim))))
+
+
+def _put(array: Any, sharding: NamedSharding) -> Any:
+    """An array of all processes from one that each of them has."""
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_put(jax.random.key_data(array), sharding), impl=jax.random.key_impl(array))
+    host = np.asarray(array)
+    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
