@@ -1,7 +1,8 @@
 """Trains a small model on pictures, in float64 (JAX_ENABLE_X64=1), and prints what it did as one line of JSON.
 
 Usage: child.py DIRECTORY OPTIONS, where OPTIONS is JSON: ``sharding``, ``resume``, ``config`` (merged into the
-configuration), ``stop`` (a step at which it sends itself SIGTERM), and ``processes`` ([address, how many, which]).
+configuration), ``stop`` (a step at which it sends itself SIGTERM), ``stop_in`` (``compilation``, ``evaluation`` or
+``saving``, where it does so), and ``processes`` ([address, how many, which]).
 """
 
 import hashlib
@@ -28,9 +29,11 @@ from dilax.train import (
     OptimizerConfig,
     ScheduleConfig,
     TrainConfig,
+    manifest,
+    run,
     train,
 )
-from dilax.train.events import EpochDone, Event, StepDone
+from dilax.train.events import EpochDone, Event, RunStarted, SanityChecked, StepDone
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,22 @@ CONFIG = TrainConfig(
 )  # fmt: skip
 
 
+def stop_itself() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def stop_before(module: Any, name: str) -> None:
+    """Let it send itself SIGTERM when a function of a module is called, and call it then."""
+    function = getattr(module, name)
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        stop_itself()
+        setattr(module, name, function)
+        return function(*arguments, **options)
+
+    setattr(module, name, call)
+
+
 def main(directory: str, options: dict[str, Any]) -> None:
     if "processes" in options:
         jax.distributed.initialize(*options["processes"], heartbeat_timeout_seconds=30)
@@ -77,9 +96,15 @@ def main(directory: str, options: dict[str, Any]) -> None:
         if isinstance(event, StepDone):
             losses[event.step] = event.loss
             if event.step == options.get("stop"):
-                os.kill(os.getpid(), signal.SIGTERM)
+                stop_itself()
         elif isinstance(event, EpochDone):
             metrics.append(event.metrics)
+        elif isinstance(event, RunStarted) and options.get("stop_in") == "compilation":
+            stop_itself()
+        elif isinstance(event, SanityChecked) and options.get("stop_in") == "evaluation":
+            stop_before(run, "evaluate")
+        elif isinstance(event, SanityChecked) and options.get("stop_in") == "saving":
+            stop_before(manifest, "write_manifest")
 
     place = Layout.place_batch
 

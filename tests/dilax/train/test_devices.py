@@ -14,7 +14,7 @@ import pytest
 from jax.sharding import AbstractMesh, Mesh
 
 from dilax.errors import ArgumentError
-from dilax.train import Layout
+from dilax.train import Layout, read_meta
 from dilax.train.agreement import sum_over_processes
 
 CHILD = Path(__file__).with_name("child.py")
@@ -84,6 +84,18 @@ def test_from_one_device_to_two_processes_and_back(tmp_path: Path, alone: Any) -
     losses = first["losses"] | both[1]["losses"] | last["losses"]
     assert first["step"] == 2
     _same({**last, "losses": losses, "metrics": [*both[0]["metrics"], *last["metrics"]]}, alone)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("place", "step"), [("compilation", 0), ("evaluation", 3), ("saving", None)])
+def test_stopped_anywhere_it_goes_on_bit_for_bit(tmp_path: Path, alone: Any, place: str, step: int | None) -> None:
+    stopped = _end(_start(tmp_path / "run", 1, stop_in=place), 143)
+    assert stopped["step"] == step or step is None
+    assert stopped["step"] == read_meta(tmp_path / "run").step
+    last = _end(_start(tmp_path / "run", 1, resume=True))
+    assert stopped["losses"] | last["losses"] == alone["losses"]
+    assert stopped["metrics"] + last["metrics"] == alone["metrics"]
+    assert last["kernel"] == alone["kernel"]
 
 
 def test_a_batch_that_cannot_be_divided() -> None:
