@@ -55,7 +55,8 @@ class FileError(DilaxError):
     """
 
     def __init__(self, function: str, path: Any, rule: str, fix: str) -> None:
-        super().__init__(f"{function}: {str(path)!r} {rule}; {fix}.")
+        self.path, self.rule = str(path), rule
+        super().__init__(f"{function}: {self.path!r} {rule}; {fix}.")
 
 
 class BadSample(FileError):
@@ -67,7 +68,6 @@ class BadSample(FileError):
     """
 
     def __init__(self, path: Any, rule: str) -> None:
-        self.path, self.rule = str(path), rule
         super().__init__("read_example", path, rule, "repair or remove it, or pass bad_samples='skip'")
 
 

@@ -1,4 +1,4 @@
-"""Options of a model as they stand on the command line: ``channels=8 dilations=6,12,18``."""
+"""Options of a model or of data as they stand on the command line: ``channels=8 dilations=6,12,18``."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ _BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 
 def parse_options(config: type[Any], texts: Sequence[str]) -> dict[str, Any]:
-    """Give each option the type that the model's configuration says.
+    """Give each option the type that a configuration says.
 
     Args:
-        config: The model's configuration, a dataclass.
+        config: The configuration of a model or of a data source, a dataclass.
         texts: ``NAME=VALUE`` each.
 
     Raises:
@@ -29,7 +29,7 @@ def parse_options(config: type[Any], texts: Sequence[str]) -> dict[str, Any]:
             raise ArgumentError("options", "options", text, "has no value", "pass NAME=VALUE, e.g. channels=8")
         if name not in names:
             raise ArgumentError(
-                "options", "options", text, f"names no option of the model{nearest(name, names)}",
+                "options", "options", text, f"names no known option{nearest(name, names)}",
                 f"pass some of {', '.join(names)}",
             )  # fmt: skip
         if name in options:
@@ -54,10 +54,12 @@ def _value(text: str, value: str, kind: Any) -> Any:
         if kind is bool:
             return _BOOLS[value.lower()]
         if get_origin(kind) is tuple:
-            return tuple(int(part) for part in value.split(","))
+            element = get_args(kind)[0]
+            return tuple(element(part) for part in value.split(","))
         return kind(value) if kind in (int, float) else value
     except (KeyError, ValueError):
+        numbers = "numbers" if get_args(kind)[:1] == (float,) else "whole numbers"
         example = {bool: "true or false", int: "a whole number", float: "a number"}.get(
-            kind, "whole numbers with commas between them, e.g. 6,12,18"
+            kind, f"{numbers} with commas between them, e.g. 6,12,18"
         )
         raise ArgumentError("options", "options", text, "has a value of another type", f"pass {example}") from None

@@ -7,6 +7,7 @@ from typing import Any
 
 import grain
 import numpy as np
+from absl import flags
 from jaxtyping import Float32, Int32
 
 from ..errors import ArgumentError, BadSample
@@ -75,7 +76,7 @@ class Stream:
 
     def _sample(self, position: int, index: int, failures: list[Failure]) -> Any:
         """The sample at a position; if it is bad, one that the position alone chooses instead."""
-        for attempt in range(len(self.examples)):
+        for attempt in range(len(self.examples) + 1):
             try:
                 return self.prepare(self.examples.read(index), np.random.default_rng([self.seed, position]))
             except BadSample as error:
@@ -168,6 +169,8 @@ class BatchIterator(grain.DatasetIterator):  # type: ignore[misc]  # grain has n
     def _open(self) -> Any:
         batches = grain.MapDataset.source(replace(self._stream, start=self._position)).to_iter_dataset(_READ)
         if self._workers:
+            if not flags.FLAGS.is_parsed():  # grain asks absl, whose command line dilax does not have
+                flags.FLAGS.mark_as_parsed()
             options = grain.MultiprocessingOptions(num_workers=self._workers, per_worker_buffer_size=2)
             batches = batches.mp_prefetch(options)
         return iter(batches)

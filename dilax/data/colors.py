@@ -58,7 +58,7 @@ def _turn(share: float) -> np.ndarray:
     """
     angle = 2 * np.pi * share
     axis = np.full(3, 3**-0.5)
-    cross = np.cross(np.eye(3), axis)
+    cross = np.cross(axis, np.eye(3))
     turned = np.cos(angle) * np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * np.outer(axis, axis)
     return turned.astype(np.float32)
 

@@ -13,9 +13,9 @@ class Example:
     """An image or a volume with a class for each of its pixels or voxels.
 
     Args:
-        name: What a report calls it.
         image: Channels last, (H, W, C) or (D, H, W, C): float32 in [0, 1], or uint8 or uint16 over their whole range.
         labels: One class a pixel or voxel, or the source's ignore index.
+        name: What a report calls it.
         where: The part that an evaluation scores; everything if None. Labels elsewhere are the ignore index.
     """
 

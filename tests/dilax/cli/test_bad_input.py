@@ -88,7 +88,7 @@ CASES = {
     ),
     "convert with an unknown option": (
         ["convert", "good.pth", *_MESHNET, "--options", "activaton=elu"],
-        "options: options='activaton=elu' names no option of the model (did you mean 'activation'?); "
+        "options: options='activaton=elu' names no known option (did you mean 'activation'?); "
         "pass some of in_channels, channels, num_classes, activation, batch_norm, dropout.",
     ),
     "convert with a tuple of another type": (

@@ -67,7 +67,7 @@ def test_options_may_come_from_json() -> None:
         (
             "mni125", {},
             "load_source: name='mni125' is no data source (did you mean 'mni152'?); "
-            "pass one of mni152, shapes, shapes_2d.",
+            "pass one of cityscapes, folder, mni152, nifti, shapes, shapes_2d, voc.",
         ),
         (
             "shapes", {"sample": 3},
@@ -75,6 +75,12 @@ def test_options_may_come_from_json() -> None:
             "pass some of samples, seed.",
         ),
         ("shapes:/x", {}, "load_source: options='path' is no option of shapes; pass some of samples, seed."),
+        ("folder", {"class_names": "a,b"}, "load_source: folder.class_names='a,b' is no list of strings; pass one."),
+        ("voc", {"mean": ["a"]}, "load_source: voc.mean=['a'] is no list of numbers; pass one."),
+        ("folder", {"held_out": "0.5"}, "load_source: folder.held_out='0.5' is no number; pass one."),
+        ("shapes", {"samples": True}, "load_source: shapes.samples=True is no integer; pass one."),
+        ("voc:/a", {"path": "/b"}, "load_source: options='/b' is another path than '/a'; say the path once."),
+        ("nifti", {"path": 3}, "load_source: nifti.path=3 is no string; pass one."),
         ("shapes", {"samples": 0}, "load_source: shapes.samples=0 is not positive; pass e.g. 160."),
     ],
 )  # fmt: skip

@@ -257,7 +257,8 @@ def test_a_model_that_does_not_fit_the_data(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError) as caught:
         train(CONFIG.merge({"data": {"source": "shape"}}), tmp_path / "run")
     assert str(caught.value) == (
-        "load_source: name='shape' is no data source (did you mean 'shapes'?); pass one of mni152, shapes, shapes_2d."
+        "load_source: name='shape' is no data source (did you mean 'shapes'?); "
+        "pass one of cityscapes, folder, mni152, nifti, shapes, shapes_2d, voc."
     )
     assert not (tmp_path / "run").exists()
 
