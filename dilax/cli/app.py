@@ -11,7 +11,7 @@ import tyro
 from ..errors import DilaxError
 
 # Each has a module and a function of its name.
-_COMMANDS = ("demo", "inspect", "convert", "verify", "train", "eval", "predict", "export")
+_COMMANDS = ("demo", "inspect", "convert", "verify", "train", "eval", "checkpoints", "predict", "export")
 
 _DESCRIPTION = """Dilated-convolution models moved from PyTorch to JAX and Flax, with proof.
 
@@ -28,8 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The arguments; those of the process if None.
 
     Returns:
-        The exit status: 0, 1 where ``dilax verify`` finds a difference, 2 for an error of the user, 128 and its number
-        for a signal.
+        The exit status: 0, 1 where ``dilax verify`` finds a difference or ``dilax checkpoints --verify`` damage, 2 for
+        an error of the user, 128 and its number for a signal.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     traceback = "--traceback" in arguments

@@ -1,6 +1,8 @@
 """One piece of work at a time beside the main thread, whose failure nobody can miss."""
 
 import atexit
+import concurrent.futures.thread  # noqa: F401  (before the registration below)
+import logging
 import os
 import sys
 import threading
@@ -31,8 +33,7 @@ class Background:
         Args:
             work: Gives the seconds that it took; raises no error but those of dilax.
         """
-        if self._thread is None:
-            atexit.register(self._at_exit)
+        _unasked.add(self)
         self._thread = threading.Thread(target=self._run, args=(work,), name="dilax-checkpoint")
         self._thread.start()
 
@@ -45,17 +46,19 @@ class Background:
         Raises:
             DilaxError: It failed.
         """
-        if self._thread is not None:
-            self._thread.join()
+        self.join()
+        _unasked.discard(self)
         seconds, self._seconds = self._seconds, None
         error, self._error = self._error, None
         if error is not None:
             raise error
         return seconds
 
-    def close(self) -> None:
-        """Nothing more will come, and every error was asked for; harmless when repeated."""
-        atexit.unregister(self._at_exit)
+    def join(self) -> DilaxError | None:
+        """Wait for the end of the work and give the error that nobody asked for yet."""
+        if self._thread is not None:
+            self._thread.join()
+        return self._error
 
     def _run(self, work: Callable[[], float]) -> None:
         try:
@@ -63,14 +66,30 @@ class Background:
         except DilaxError as error:
             self._error = error
 
-    def _at_exit(self) -> None:
-        if self._error is None:
-            return
-        print(f"{type(self._error).__module__}.{type(self._error).__name__}: {self._error}", file=sys.stderr)
-        # Python forgets what a function raises at exit, so the status has to be set by hand, after all others had
-        # their turn.
-        atexit.unregister(self._at_exit)
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1)
+
+# Those whose last work nobody asked for.
+_unasked: set[Background] = set()
+
+
+def _finish() -> None:
+    for background in list(_unasked):
+        background.join()
+
+
+def _report() -> None:
+    errors = [error for error in (background.join() for background in _unasked) if error is not None]
+    if not errors:
+        return
+    for error in errors:
+        print(f"{type(error).__module__}.{type(error).__name__}: {error}", file=sys.stderr)
+    # Python forgets what a function raises at exit, so the status has to be set by hand.
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+# Python closes its thread pools, which Orbax needs, before it waits for threads. What is registered here later than
+# they are comes before that.
+threading._register_atexit(_finish)  # type: ignore[attr-defined]
+atexit.register(_report)

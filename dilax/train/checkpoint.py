@@ -208,7 +208,6 @@ class Checkpoints:
         try:
             self.wait()
         finally:
-            self._background.close()
             if self._lock is not None:
                 self._lock.release()
 

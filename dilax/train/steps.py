@@ -3,6 +3,7 @@
 This module needs neither JAX nor Orbax.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -12,6 +13,8 @@ from .. import errors
 from . import manifest
 from .about import NAME, OLD_NAME, About, read_about
 from .meta import CheckpointMeta
+
+_LEFTOVER = re.compile(r"\d+\.(deleting|orbax-checkpoint-tmp.*|damaged-\d+)")
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,11 @@ def all_steps(directory: Path, *, hashes: bool = True) -> tuple[Step, ...]:
         hashes: Whether to read every file and compare its SHA-256; if not, its size alone.
     """
     return tuple(_step(directory / str(step), step, hashes) for step in reversed(candidates(directory)))
+
+
+def leftovers(directory: Path) -> list[str]:
+    """Names of what a killed save or deletion left behind, and of damaged steps that were set aside."""
+    return sorted(entry.name for entry in directory.iterdir() if _LEFTOVER.fullmatch(entry.name))
 
 
 def is_checkpoint(path: str | PathLike[str]) -> bool:

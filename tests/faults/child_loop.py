@@ -1,0 +1,136 @@
+"""A training loop that is not dilax's, small and quick, with all that a resume can lose; it may be killed or stalled.
+
+Usage: child_loop.py DIRECTORY STEPS [FAULT ...]; a fault is PLACE:STEP: "rename", "manifest" and "deletion" stall
+there, "fail" makes that save fail, and "open:0" leaves the checkpoints open at the end.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dilax.train import Checkpoints, manifest
+
+SIZE = 40_000
+
+
+def initial() -> dict[str, Any]:
+    """The state before the first step."""
+    return {"weights": jnp.zeros((4, SIZE)), "key": jax.random.key(1), "sum": 0.0, "log": np.zeros(3)}
+
+
+@jax.jit
+def advance(weights: jax.Array, key: jax.Array, batch: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """One step: everything of the past shows in the result."""
+    key, now = jax.random.split(key)
+    return weights * 0.9 + batch[:, None] * jax.random.normal(now, weights.shape), key
+
+
+def step_of(state: dict[str, Any], position: int) -> dict[str, Any]:
+    """A step on the batch that a data iterator at this position gives."""
+    batch = np.random.default_rng(position).normal(size=4).astype(np.float32)
+    weights, key = advance(state["weights"], state["key"], batch)
+    return {"weights": weights, "key": key, "sum": state["sum"] + float(batch[0]), "log": state["log"] + position}
+
+
+def digest(state: dict[str, Any]) -> str:
+    """All bits of a state."""
+    arrays = [np.asarray(state["weights"]), np.asarray(jax.random.key_data(state["key"])), state["log"]]
+    return hashlib.sha256(b"".join(a.tobytes() for a in arrays) + repr(state["sum"]).encode()).hexdigest()
+
+
+def stall() -> None:
+    """Say so, and wait to be killed."""
+    print("stalled", flush=True)
+    time.sleep(600)
+
+
+def stall_at_rename(step: str) -> None:
+    """Stall when the arrays are written and are to get their name."""
+    for name in ("rename", "replace"):
+        real: Callable[..., Any] = getattr(os, name)
+
+        def rename(source: Any, target: Any, *, real: Callable[..., Any] = real, **options: Any) -> None:
+            if os.path.basename(target) == step and "orbax-checkpoint-tmp" in str(source):
+                stall()
+            real(source, target, **options)
+
+        setattr(os, name, rename)
+
+
+def stall_at_manifest(step: str, *, fail: bool = False) -> None:
+    """Stall, or fail, when a step has its name and no manifest."""
+    write = manifest.write_manifest
+
+    def write_or_stall(directory: Path, **arguments: Any) -> None:
+        if directory.name == step and fail:
+            raise OSError(28, "No space left on device")
+        if directory.name == step:
+            stall()
+        write(directory, **arguments)
+
+    manifest.write_manifest = write_or_stall
+
+
+def stall_at_deletion(step: str) -> None:
+    """Stall when an old step is half deleted."""
+    remove = shutil.rmtree
+
+    def remove_half(path: Any, *arguments: Any, **options: Any) -> None:
+        if Path(path).name == f"{step}.deleting":
+            remove(Path(path) / "state")
+            stall()
+        remove(path, *arguments, **options)
+
+    shutil.rmtree = remove_half  # type: ignore[assignment]
+
+
+FAULTS: dict[str, Callable[[str], None]] = {
+    "rename": stall_at_rename,
+    "manifest": stall_at_manifest,
+    "deletion": stall_at_deletion,
+    "fail": lambda step: stall_at_manifest(step, fail=True),
+    "open": lambda step: None,
+}
+
+
+def run(checkpoints: Checkpoints, steps: int) -> None:
+    """Go on from the newest step that counts, or begin; save every second step and the last."""
+    state, step = initial(), 0
+    if checkpoints.last is not None:
+        restored = checkpoints.restore_latest(state)
+        state, step = restored.state, restored.step
+        print("skipped", "; ".join(map(str, restored.skipped)) or "nothing", flush=True)
+        assert restored.meta == {"position": step}
+    print("at", step, flush=True)
+    while step < steps:
+        state = step_of(state, step)
+        step += 1
+        print("step", step, flush=True)
+        metrics = {"loss": abs(state["sum"])}
+        checkpoints.save(step, state, metrics=metrics, meta={"position": step}, force=step == steps)
+    print("ends", digest(state), flush=True)
+
+
+def main(directory: str, steps: str, *faults: str) -> None:
+    """Run, with the faults."""
+    for fault in faults:
+        place, _, at = fault.partition(":")
+        FAULTS[place](at)
+    checkpoints = Checkpoints(directory, every=2, keep=2, keep_best=1, metric="loss", mode="min")
+    run(checkpoints, int(steps))
+    if "open:0" not in faults:
+        checkpoints.close()
+    print("closed", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
