@@ -29,7 +29,10 @@ def _start(directory: Path, devices: int, **options: Any) -> subprocess.Popen[st
 
 
 def _end(child: subprocess.Popen[str], status: int = 0) -> Any:
-    out, err = child.communicate(timeout=280)
+    try:
+        out, err = child.communicate(timeout=280)
+    finally:
+        child.kill()
     assert child.returncode == status, err
     return json.loads(out.splitlines()[-1])
 
@@ -76,6 +79,7 @@ def _pair(directory: Path, *, status: int = 0, **options: Any) -> list[Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_from_one_device_to_two_processes_and_back(tmp_path: Path, alone: Any) -> None:
     run = tmp_path / "run"
     first = _end(_start(run, 1, stop=1), 143)
