@@ -1,5 +1,6 @@
 """What a run does besides its steps, with an evaluation that costs nothing."""
 
+import json
 import math
 import signal
 from dataclasses import dataclass
@@ -10,8 +11,10 @@ import jax
 import numpy as np
 import pytest
 from flax import nnx
+from PIL import Image
 
 from dilax.data import load_source
+from dilax.errors import BadSample
 from dilax.models import registry
 from dilax.train import (
     CheckpointConfig,
@@ -183,6 +186,34 @@ def test_a_dry_run_says_what_would_be_done() -> None:
         "labels: int32 (3, 6, 7)",
     ]
     assert lines[4].startswith("memory on each of 1 devices: state 0.0 MiB, step ")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Five pictures with their masks, of which one is cut short."""
+    rng = np.random.default_rng(0)
+    for kind, shape in (("images", (9, 8, 3)), ("masks", (9, 8))):
+        (tmp_path / "data" / kind).mkdir(parents=True)
+        for index in range(5):
+            pixels = rng.integers(3, size=shape).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / kind / f"{index}.png")
+    torn = tmp_path / "data" / "images" / "3.png"
+    torn.write_bytes(torn.read_bytes()[:-60])
+    return torn
+
+
+def test_a_bad_sample_ends_the_run_or_is_skipped_and_counted(
+    tmp_path: Path, pictures: Path, scores: list[float]
+) -> None:
+    options = {"path": str(tmp_path / "data"), "class_names": ["a", "b", "c"], "held_out": 0.3}
+    data = {"source": "folder", "options": options}
+    with pytest.raises(BadSample) as caught:
+        _train(tmp_path / "run", {"data": data})
+    assert str(caught.value).startswith(f"read_example: {str(pictures)!r} ")
+    last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert (last["event"], last["reason"]) == ("run_ended", str(caught.value))
+    result, _ = _train(tmp_path / "other", {"data": data | {"bad_samples": "skip"}})
+    assert result.step == 12
 
 
 def test_options_that_the_data_decides() -> None:
