@@ -27,6 +27,23 @@ class ArgumentError(DilaxError, ValueError):
         super().__init__(f"{function}: {argument}={value!r} {rule}; {fix}.")
 
 
+class ConfigError(DilaxError):
+    """A field of a run's configuration has a value that no run can have.
+
+    It is no ``ValueError``, which the parser of the command line would take for a word that it cannot read.
+
+    Args:
+        owner: Name of the class of the configuration.
+        field: Name of the field.
+        value: What was received.
+        rule: What is wrong with it, as the rest of a sentence.
+        fix: What to do instead.
+    """
+
+    def __init__(self, owner: str, field: str, value: Any, rule: str, fix: str) -> None:
+        super().__init__(f"{owner}: {field}={value!r} {rule}; {fix}.")
+
+
 class FileError(DilaxError):
     """A file or directory cannot be read or written as asked.
 

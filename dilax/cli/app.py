@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import tyro
@@ -10,7 +11,7 @@ import tyro
 from ..errors import DilaxError
 
 # Each has a module and a function of its name.
-_COMMANDS = ("demo", "inspect", "convert", "verify", "train", "checkpoints", "predict", "export")
+_COMMANDS = ("demo", "inspect", "convert", "verify", "train", "eval", "checkpoints", "predict", "export")
 
 _DESCRIPTION = """Dilated-convolution models moved from PyTorch to JAX and Flax, with proof.
 
@@ -54,7 +55,7 @@ def _run(arguments: list[str]) -> Any:
     config = (tyro.conf.DisallowNone,)
     if arguments and arguments[0] in _COMMANDS:  # the others need not be imported: ``dilax inspect`` starts at once
         name = arguments[0]
-        return tyro.cli(_command(name), prog=f"dilax {name}", args=arguments[1:], config=config)
+        return tyro.cli(_command(name, arguments[1:]), prog=f"dilax {name}", args=arguments[1:], config=config)
     return tyro.extras.subcommand_cli_from_dict(
         {name: _command(name) for name in _COMMANDS},
         prog="dilax",
@@ -64,6 +65,9 @@ def _run(arguments: list[str]) -> Any:
     )
 
 
-def _command(name: str) -> Callable[..., Any]:
-    command: Callable[..., Any] = getattr(importlib.import_module(f".{name}", __package__), name)
-    return command
+def _command(name: str, arguments: Sequence[str] = ()) -> Callable[..., Any]:
+    """The function, with the defaults that its arguments point to, if any."""
+    module = importlib.import_module(f".{name}", __package__)
+    command: Callable[..., Any] = getattr(module, name)
+    defaults = getattr(module, "defaults", None)
+    return command if defaults is None else partial(command, **defaults(arguments))

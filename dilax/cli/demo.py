@@ -5,15 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.rule import Rule
-from rich.table import Table
 
 from ..errors import DilaxError, FileError, MissingDependency
 from .console import console, working
+from .eval import metrics_table
 
 _OPTIONS = {"channels": 8, "num_classes": 3, "activation": "elu", "batch_norm": True}
 _STEPS, _BATCH, _PATCH = 40, 2, 40
@@ -57,7 +56,7 @@ def demo(*, output: Path | None = None) -> int:
 
     step("the run resumes at its last checkpoint, with a lower learning rate, and finishes")
     result = _resume(directory / "run")
-    out.print(_metrics_table(result.metrics))
+    out.print(metrics_table(result.metrics, "held-out slab"))
 
     step("the whole brain, and a picture of it")
     image, labels = _predict(directory, result.model)
@@ -166,12 +165,12 @@ def _verify(path: Path, module: Any) -> None:
 
 def _train_and_kill(directory: Path) -> None:
     """Train in a child process, and send it SIGKILL in the middle of an epoch."""
-    from dilax.train import TrainConfig, read_meta
+    from dilax.train import DataConfig, OptimizerConfig, TrainConfig, read_meta
 
     about = read_meta(directory / "converted")
     config = TrainConfig(
         model=about.model, model_options=about.model_options, epochs=_EPOCHS, steps_per_epoch=_STEPS,
-        batch_size=_BATCH, patch_size=_PATCH, learning_rate=_LEARNING_RATE,
+        data=DataConfig(batch_size=_BATCH, patch_size=_PATCH), optimizer=OptimizerConfig(learning_rate=_LEARNING_RATE),
     )  # fmt: skip
     context = multiprocessing.get_context("spawn")
     steps = context.Value("i", 0)
@@ -193,7 +192,7 @@ def _train_child(config: Any, directory: Path, steps: Any) -> None:
     from dilax.train import load_model
     from dilax.train import train as run
 
-    from .train import RunView
+    from .run_view import RunView
 
     model, _ = load_model(directory / "converted")
     with RunView() as view:
@@ -209,23 +208,12 @@ def _resume(directory: Path) -> Any:
     from dilax.train import TrainConfig, read_meta
     from dilax.train import train as run
 
-    from .train import RunView
+    from .run_view import RunView
 
     stored = read_meta(directory).config
     with RunView() as view:
-        config = replace(TrainConfig.from_dict(stored or {}), learning_rate=_LATER_LEARNING_RATE)
+        config = TrainConfig.from_dict(stored or {}).merge({"optimizer": {"learning_rate": _LATER_LEARNING_RATE}})
         return run(config, directory, resume=True, report=view)
-
-
-def _metrics_table(metrics: Any) -> Table:
-    table = Table("held-out slab", box=None, pad_edge=False, header_style="bold")
-    for heading in ("Dice", "IoU"):
-        table.add_column(heading, justify="right")
-    names = [name.removeprefix("dice/") for name in metrics if name.startswith("dice/")]
-    for name in names:
-        table.add_row(name, f"{metrics[f'dice/{name}']:.3f}", f"{metrics[f'iou/{name}']:.3f}")
-    table.add_row("mean", f"{metrics['mean_dice']:.3f}", f"{metrics['mean_iou']:.3f}", style="bold")
-    return table
 
 
 def _predict(directory: Path, model: Any) -> tuple[Any, Any]:

@@ -106,7 +106,7 @@ def _predict_scan(
 def _class_names(model: Any, about: Any) -> list[str]:
     from dilax.data import CLASS_NAMES
 
-    if about.config is not None and about.config.get("data") == "mni152":
+    if about.config is not None and about.config.get("data", {}).get("source") == "mni152":
         return list(CLASS_NAMES)
     return [f"class {index}" for index in range(model.config.num_classes)]
 

@@ -1,14 +1,16 @@
 """``dilax train``: a run, shown as it goes."""
 
+import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dilax.train.config import TrainConfig
 
 from ..errors import ArgumentError, FileError
-from .console import Rate, console
 
 
 def train(
@@ -16,149 +18,156 @@ def train(
     output: Path | None = None,
     resume: Path | None = None,
     initial: Path | None = None,
-    model: str | None = None,
+    config: Path | None = None,
     options: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="NAME=VALUE ...")] = None,
-    data: Literal["mni152", "shapes"] | None = None,
-    epochs: int | None = None,
-    steps_per_epoch: int | None = None,
-    batch_size: int | None = None,
-    patch_size: int | None = None,
-    learning_rate: float | None = None,
-    weight_decay: float | None = None,
-    evaluation_tile: int | None = None,
-    seed: int | None = None,
-    keep: int | None = None,
-    keep_best: int | None = None,
+    data_options: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="NAME=VALUE ...")] = None,
+    dry_run: bool = False,
+    sharding: Literal["data", "fsdp"] = "data",
+    distributed: bool = False,
+    coordinator: str | None = None,
+    num_processes: int | None = None,
+    process_id: int | None = None,
+    run: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(),  # noqa: B008  # it is frozen
 ) -> int:
     """Train a model, with a checkpoint after each epoch; a killed run goes on exactly where it was.
 
     For example:
 
         dilax train --output runs/brain --options channels=8 batch_norm=true --learning-rate 0.003
+        dilax train --output runs/street --config street.toml --optimizer.name sgd --schedule poly
         dilax train --resume runs/brain --epochs 20 --learning-rate 0.0003
         dilax train --output runs/tuned --initial converted
+        dilax train --output runs/more --initial run.pth --model meshnet --options activation=elu
+        dilax train --output runs/big --sharding fsdp --coordinator host0:1234 --num-processes 2 --process-id 0
 
     Args:
         output: Directory of a new run.
         resume: Directory of a run to go on with; what is not given stays as it was.
-        initial: A checkpoint to start from, e.g. a converted model; says the model and its options too.
-        model: Name of the architecture; meshnet in a new run.
+        initial: What to start from: a converted model or a run, which say the model and its options too, or a file of
+            PyTorch, whose optimizer goes on with its state.
+        config: A TOML file with any of the options below, those of a group in a table of its name.
         options: Options of the model, e.g. channels=8 activation=elu.
-        data: What to learn from: mni152 (brain tissue, needs nilearn) or shapes (made up, small); mni152 in a new run.
-        epochs: Epochs in all; 10 in a new run.
-        steps_per_epoch: Steps from one evaluation and checkpoint to the next; 40 in a new run.
-        batch_size: Patches in a step; 4 in a new run.
-        patch_size: Edge of a training patch, in voxels; 32 in a new run.
-        learning_rate: Step size of AdamW; 0.001 in a new run.
-        weight_decay: Decoupled weight decay of AdamW; 0.01 in a new run.
-        evaluation_tile: Edge of the tiles that the evaluation predicts, in voxels; 0 for the whole volume at once, as
-            in a new run.
-        seed: Decides initial values, dropout, patches and their order; 0 in a new run.
-        keep: Newest checkpoints to keep; 3 in a new run.
-        keep_best: Checkpoints of the highest mean Dice to keep besides; 1 in a new run.
+        data_options: Options of the data, e.g. path=/data/VOC2012.
+        dry_run: Build everything, compile a step, and say what would be done.
+        sharding: Whether every device has the whole state (data), or a part of each array (fsdp).
+        distributed: Several processes, as SLURM or Kubernetes started them.
+        coordinator: Several processes, meeting at this host:port of the first one.
+        num_processes: How many there are.
+        process_id: Which one this is, from 0.
+        run: What the run is.
     """
-    from dilax import models
-    from dilax.train import TrainConfig, load_model, read_meta
-    from dilax.train import train as run
+    from dilax.train.layout import Layout
+    from dilax.train.loop import train as begin
 
-    from .options import parse_options
+    from .run_view import RunView
 
-    if (output is None) == (resume is None):
+    if (output is None) == (resume is None) and not dry_run:
         raise ArgumentError(
             "train", "output", None if output is None else str(output),
             "must be given for a new run, and --resume for an old one, not both", "pass one of them",
         )  # fmt: skip
-    given: dict[str, Any] = {
-        "model": model,
-        "data": data,
-        "epochs": epochs,
-        "steps_per_epoch": steps_per_epoch,
-        "batch_size": batch_size,
-        "patch_size": patch_size,
-        "learning_rate": learning_rate,
-        "weight_decay": weight_decay,
-        "evaluation_tile": evaluation_tile,
-        "seed": seed,
-        "keep": keep,
-        "keep_best": keep_best,
-    }
-    config, start = TrainConfig(), None
-    if resume is not None:
-        stored = read_meta(resume).config
-        if stored is None:
-            raise FileError("train", resume, "was not written by a run", "pass it as --initial of a new run")
-        config = TrainConfig.from_dict(stored)
-    if initial is not None:
-        start, about = load_model(initial)
-        config = dataclasses.replace(config, model=about.model, model_options=about.model_options)
-    config = dataclasses.replace(config, **{name: value for name, value in given.items() if value is not None})
-    if options is not None:
-        chosen = parse_options(models.config_type(config.model), options)
-        config = dataclasses.replace(config, model_options={**config.model_options, **chosen})
+    run = _with_options(run, options, data_options)
+    _meet(distributed, coordinator, num_processes, process_id)
+    layout = Layout.over_all_devices(sharding)
+    start, moments = _start(initial, run)
+    if dry_run:
+        return _describe(run, start, moments, layout)
     with RunView() as view:
-        result = run(config, resume or output or "", resume=resume is not None, initial=start, report=view)
+        where = resume or output or Path()
+        result = begin(
+            run, where, resume=resume is not None, initial=start, moments=moments, layout=layout, report=view
+        )
     return 0 if result.stopped_by is None else 128 + result.stopped_by
 
 
-class RunView:
-    """Shows a run: a bar for the steps on a terminal, and a line for each epoch."""
+def defaults(arguments: Sequence[str]) -> dict[str, Any]:
+    """What the run is before the other flags: as its checkpoint or the initial model says, then as the file says."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("resume", "initial", "config", "model"):
+        parser.add_argument(f"--{name}")
+    given, _ = parser.parse_known_args(list(arguments))
+    run = TrainConfig() if given.resume is None else _stored(given.resume)
+    if given.config is not None:
+        from dilax.train import read_config
 
-    def __init__(self) -> None:
-        self._out = console()
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}"), console=self._out, transient=True,
-            disable=not self._out.is_terminal,
+        run = read_config(given.config, run)
+    if given.model not in (None, run.model):
+        run = dataclasses.replace(run, model=given.model, model_options={})
+    if given.initial is not None:
+        run = _as_initial(Path(given.initial), run)
+    return {"run": run}
+
+
+def _as_initial(path: Path, run: TrainConfig) -> TrainConfig:
+    if path.is_file():
+        from .from_torch import configure
+
+        return configure(path, run)
+    from dilax.train import read_meta
+
+    about = read_meta(path)
+    return dataclasses.replace(run, model=about.model, model_options=about.model_options)
+
+
+def _start(initial: Path | None, run: TrainConfig) -> tuple[Any, Any]:
+    """The model to begin with, and the optimizer's moments; None for new ones."""
+    if initial is None:
+        return None, None
+    if initial.is_file():
+        from .console import console
+        from .from_torch import load
+
+        model, moments, about = load(initial, run)
+        console().print(f"read {initial}: {about}", markup=False)
+        return model, moments
+    from dilax.train import load_model
+
+    return load_model(initial)[0], None
+
+
+def _stored(directory: str) -> TrainConfig:
+    from dilax.train import read_meta
+
+    stored = read_meta(directory).config
+    if stored is None:
+        raise FileError("train", directory, "was not written by a run", "pass it as --initial of a new run")
+    return TrainConfig.from_dict(stored)
+
+
+def _with_options(run: TrainConfig, options: Sequence[str] | None, data_options: Sequence[str] | None) -> TrainConfig:
+    from .options import parse_options
+
+    if options is not None:
+        from dilax import models
+
+        chosen = parse_options(models.config_type(run.model), options)
+        run = dataclasses.replace(run, model_options={**run.model_options, **chosen})
+    if data_options is not None:
+        from dilax.data import source_options
+
+        chosen = parse_options(source_options(run.data.source.partition(":")[0]), data_options)
+        run = dataclasses.replace(run, data=dataclasses.replace(run.data, options={**run.data.options, **chosen}))
+    return run
+
+
+def _meet(distributed: bool, coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
+    """Join the other processes, if there are any."""
+    if coordinator is not None and (num_processes is None or process_id is None):
+        raise ArgumentError(
+            "train", "coordinator", coordinator, "says where processes meet, but not which they are",
+            "pass --num-processes and --process-id too",
         )  # fmt: skip
-        self._total = 0
-        self._per_epoch = 0
+    if distributed or coordinator is not None:
+        import jax
 
-    def __enter__(self) -> "RunView":
-        self._progress.start()
-        return self
+        jax.distributed.initialize(coordinator, num_processes, process_id)
 
-    def __exit__(self, *_error: object) -> None:
-        self._progress.stop()
 
-    def __call__(self, event: Any) -> None:
-        """Show an event of :mod:`dilax.train.events`."""
-        getattr(self, f"_{type(event).__name__}")(event)
+def _describe(run: TrainConfig, start: Any, moments: Any, layout: Any) -> int:
+    from dilax.train.dry_run import dry_run
+    from dilax.train.task import prepare
 
-    def _RunStarted(self, event: Any) -> None:
-        config = event.config
-        self._total, self._per_epoch = config.epochs * config.steps_per_epoch, config.steps_per_epoch
-        how = f"goes on at step {event.step}" if event.resumed else "starts"
-        options = " ".join(f"{name}={value}" for name, value in config.model_options.items())
-        self._print(f"{event.directory}: {config.model} {options}, {event.parameters:,} parameters, {how}")
-        for skipped in event.skipped:
-            self._print(f"skipped: {skipped}")
-        for change in event.changes:
-            self._print(f"changed: {change}")
-        self._task = self._progress.add_task("training", total=self._total, completed=event.step, loss=float("nan"))
+    from .console import console
 
-    def _StepDone(self, event: Any) -> None:
-        self._progress.update(
-            self._task, completed=event.step, loss=event.loss,
-            description=f"epoch {event.epoch} of {self._total // self._per_epoch}",
-        )  # fmt: skip
-
-    def _EpochDone(self, event: Any) -> None:
-        metrics = event.metrics
-        self._print(
-            f"epoch {event.epoch}: loss {event.loss:.4f}, accuracy {event.accuracy:.3f}; held out: "
-            f"Dice {metrics['mean_dice']:.3f}, IoU {metrics['mean_iou']:.3f}; "
-            f"{event.seconds:.1f} s, {event.voxels_per_second / 1e6:.2f} Mvoxel/s, "
-            f"evaluation {event.evaluation_seconds:.1f} s"
-        )
-
-    def _CheckpointSaved(self, event: Any) -> None:
-        self._print(f"saved {event.path} ({event.seconds * 1000:.0f} ms standing still)")
-
-    def _RunEnded(self, event: Any) -> None:
-        if event.reason.startswith("SIG"):
-            self._print(f"stopped by {event.reason} at step {event.step}, saved; go on with dilax train --resume")
-        elif event.reason == "finished":
-            self._print(f"finished at step {event.step}, epoch {event.epoch}")
-
-    def _print(self, line: str) -> None:
-        self._progress.console.print(line)
+    console().print(str(dry_run(prepare(run, start, moments=moments, layout=layout))), markup=False)
+    return 0

@@ -1,16 +1,26 @@
 """What a training run is: plain data, checked when it is made, and stored in every checkpoint."""
 
 import dataclasses
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Any
 
-from ..errors import ArgumentError, MismatchError, nearest
+import tyro
 
-#: Fields that may change when a run is resumed.
-CHANGEABLE = frozenset({"epochs", "evaluation_tile", "keep", "keep_best", "learning_rate", "weight_decay"})
-
-_POSITIVE = ("patch_size", "batch_size", "steps_per_epoch", "epochs", "keep")
+from ..errors import ConfigError, FileError, MismatchError, nearest
+from .checks import integers
+from .parts import AugmentationConfig as AugmentationConfig
+from .parts import CheckpointConfig as CheckpointConfig
+from .parts import ComputeConfig as ComputeConfig
+from .parts import DataConfig as DataConfig
+from .parts import EvaluationConfig as EvaluationConfig
+from .parts import LogConfig as LogConfig
+from .parts import LossConfig as LossConfig
+from .parts import OptimizerConfig as OptimizerConfig
+from .parts import ScheduleConfig as ScheduleConfig
 
 
 @dataclass(frozen=True)
@@ -20,61 +30,61 @@ class TrainConfig:
     Args:
         model: Name of the model, as in ``dilax.models.list_models()``.
         model_options: Fields of the model's configuration; the others keep their defaults.
-        data: ``"mni152"`` (brain tissue; needs nilearn) or ``"shapes"`` (made up, small).
-        patch_size: Edge of a training patch, in voxels.
-        batch_size: Patches in a step.
-        steps_per_epoch: Steps from one evaluation and checkpoint to the next.
         epochs: Epochs in all.
-        learning_rate: Step size of AdamW.
-        weight_decay: Decoupled weight decay of AdamW.
-        seed: Decides initial values, dropout masks, patches and their order.
-        evaluation_tile: Edge of the tiles that the evaluation predicts, in voxels; 0 for the whole
-            volume at once. A model that was trained on patches sees more of its surroundings in a
-            whole volume than it ever did in training, and may do better on tiles like its patches.
-        keep: Newest checkpoints to keep.
-        keep_best: Checkpoints of the highest mean Dice to keep besides.
+        steps_per_epoch: Steps of an epoch; 0 for once through the data.
+        seed: Decides initial values, dropout masks, samples and their order.
+        data: What is learned from.
+        optimizer: How parameters follow their gradients.
+        schedule: How the learning rate changes.
+        loss: What is minimised.
+        compute: How a step is computed.
+        evaluation: How the held-out data is used.
+        checkpoints: When the run is saved, and what is kept.
+        log: What is written besides.
 
     Raises:
-        ArgumentError: A value is out of range.
+        ConfigError: A value is out of range.
     """
 
     model: str = "meshnet"
-    model_options: Mapping[str, Any] = field(default_factory=dict)
-    data: str = "mni152"
-    patch_size: int = 32
-    batch_size: int = 4
-    steps_per_epoch: int = 40
+    model_options: Annotated[Mapping[str, Any], tyro.conf.Suppress] = field(default_factory=dict)
     epochs: int = 10
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
+    steps_per_epoch: int = 0
     seed: int = 0
-    evaluation_tile: int = 0
-    keep: int = 3
-    keep_best: int = 1
+    data: DataConfig = field(default_factory=DataConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    checkpoints: CheckpointConfig = field(default_factory=CheckpointConfig)
+    log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
-        for name in ("model", "data"):
-            if not isinstance(getattr(self, name), str):
-                _reject(self, name, "is no name", "pass a string")
+        if not isinstance(self.model, str):
+            raise ConfigError("TrainConfig", "model", self.model, "is no name", "pass a string")
         if not isinstance(self.model_options, Mapping):
-            _reject(self, "model_options", "is no mapping", "pass names and values")
-        for name in _POSITIVE:
-            if not _is_integer(getattr(self, name)) or getattr(self, name) < 1:
-                _reject(self, name, "is no positive integer", "pass one, e.g. 8")
-        for name in ("seed", "evaluation_tile", "keep_best"):
-            if not _is_integer(getattr(self, name)) or not 0 <= getattr(self, name) < 2**31:
-                _reject(self, name, "is no integer from 0 to 2147483647", "pass one, e.g. 1")
-        for name in ("learning_rate", "weight_decay"):
+            raise ConfigError(
+                "TrainConfig", "model_options", self.model_options, "is no mapping", "pass names and values"
+            )
+        integers("TrainConfig", 1, epochs=self.epochs)
+        integers("TrainConfig", 0, seed=self.seed, steps_per_epoch=self.steps_per_epoch)
+        for name, kind in _parts(type(self)).items():
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                _reject(self, name, "is no number", "pass one, e.g. 0.001")
-            if not 0 <= value < float("inf"):
-                _reject(self, name, "is negative or not finite", "pass a number, e.g. 0.001")
+            if not isinstance(value, kind):
+                raise ConfigError(
+                    "TrainConfig", name, value, f"is no {kind.__name__}", f"pass a dilax.train.{kind.__name__}"
+                )
+        if self.data.batch_size % self.compute.accumulate:
+            raise ConfigError(
+                "TrainConfig", "compute.accumulate", self.compute.accumulate,
+                f"does not divide the batch of {self.data.batch_size}", "pass a divisor of data.batch_size",
+            )  # fmt: skip
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, as JSON can hold them."""
-        values = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return {**values, "model_options": dict(self.model_options)}
+        values: dict[str, Any] = _plain(dataclasses.asdict(self))
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
@@ -82,78 +92,98 @@ class TrainConfig:
 
         Raises:
             MismatchError: Fields are unknown or missing; all of them are named.
-            ArgumentError: A value is out of range.
+            ConfigError: A value is out of range.
         """
-        names = [item.name for item in dataclasses.fields(cls)]
-        unknown = [name for name in values if name not in names]
-        problems = [f"{name}: unknown{nearest(name, names)}" for name in unknown]
-        problems += [f"{name}: missing" for name in names if name not in values]
-        if problems:
+        if problems := [*_unknown(cls, values), *_missing(cls, values)]:
             raise MismatchError(
                 "TrainConfig", "the stored configuration does not have the expected fields",
                 problems, "use the version of dilax that wrote it",
             )  # fmt: skip
-        return cls(**values)
+        return cls().merge(values)
+
+    def merge(self, values: Mapping[str, Any]) -> "TrainConfig":
+        """The configuration with some values replaced.
+
+        Args:
+            values: Of some fields; parts are mappings of some of their fields, and lists serve for tuples.
+
+        Raises:
+            MismatchError: Fields are unknown; all of them are named.
+            ConfigError: A value is out of range.
+        """
+        if problems := _unknown(type(self), values):
+            raise MismatchError(
+                "TrainConfig", "the configuration has no such fields", problems, "correct or remove them"
+            )
+        merged: TrainConfig = _replaced(self, _tuples(values))
+        return merged
 
 
-@dataclass(frozen=True)
-class Change:
-    """A field of the configuration that differs between two runs.
+def read_config(path: str | PathLike[str], base: TrainConfig | None = None) -> TrainConfig:
+    """Read a configuration from a TOML file.
 
     Args:
-        field: Its name; a model's option has the form ``model_options.channels``.
-        old: What it was.
-        new: What it is.
-    """
-
-    field: str
-    old: Any
-    new: Any
-
-    def __str__(self) -> str:
-        return f"{self.field}: {self.old!r} -> {self.new!r}"
-
-
-def drift(old: TrainConfig, new: TrainConfig) -> tuple[Change, ...]:
-    """List what differs between a run's configuration and the one it is resumed with.
-
-    Args:
-        old: The configuration in the checkpoint.
-        new: The configuration asked for.
-
-    Returns:
-        The changes, all of them to fields in :data:`CHANGEABLE`.
+        path: A file with fields of :class:`TrainConfig`, parts as tables.
+        base: Where values come from that the file does not have; the defaults if None.
 
     Raises:
-        MismatchError: Another field differs; all such fields are listed.
+        FileError: It cannot be read, or is no TOML.
+        MismatchError: Fields are unknown; all of them are named.
+        ConfigError: A value is out of range.
     """
-    changes = tuple(_changes(old, new))
-    forbidden = [str(change) for change in changes if change.field not in CHANGEABLE]
-    if forbidden:
-        raise MismatchError(
-            "train", "the run was started with another configuration", forbidden,
-            f"pass the old values (only {', '.join(sorted(CHANGEABLE))} may change), "
-            "or start a new run in another directory",
-        )  # fmt: skip
-    return changes
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError("read_config", path, f"cannot be read ({error.strerror})", "check the path") from error
+    except ValueError as error:
+        raise FileError("read_config", path, f"is no TOML ({error})", "correct it") from error
+    return (base or TrainConfig()).merge(values)
 
 
-def _changes(old: TrainConfig, new: TrainConfig) -> list[Change]:
-    left, right = _flat(old), _flat(new)
-    names = dict.fromkeys([*left, *right])
-    pairs = [Change(name, left.get(name), right.get(name)) for name in names]
-    return [change for change in pairs if change.old != change.new]
+def _parts(kind: Any) -> dict[str, Any]:
+    """The fields of a configuration that are configurations, with their types."""
+    factories = {item.name: item.default_factory for item in dataclasses.fields(kind)}
+    return {name: factory for name, factory in factories.items() if dataclasses.is_dataclass(factory)}
 
 
-def _flat(config: TrainConfig) -> dict[str, Any]:
-    values = config.to_dict()
-    options = values.pop("model_options")
-    return {**values, **{f"model_options.{name}": value for name, value in options.items()}}
+def _unknown(kind: Any, values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    names = [item.name for item in dataclasses.fields(kind)]
+    problems = [f"{prefix}{name}: unknown{nearest(name, names)}" for name in values if name not in names]
+    for name, part in _parts(kind).items():
+        inner = values.get(name, {})
+        if isinstance(inner, Mapping):
+            problems += _unknown(part, inner, f"{prefix}{name}.")
+        else:
+            problems.append(f"{prefix}{name}: no table of fields")
+    return problems
 
 
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _missing(kind: Any, values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    names = [item.name for item in dataclasses.fields(kind)]
+    problems = [f"{prefix}{name}: missing" for name in names if name not in values]
+    for name, part in _parts(kind).items():
+        inner = values.get(name)
+        if isinstance(inner, Mapping):
+            problems += _missing(part, inner, f"{prefix}{name}.")
+    return problems
 
 
-def _reject(config: TrainConfig, name: str, rule: str, fix: str) -> None:
-    raise ArgumentError("TrainConfig", name, getattr(config, name), rule, fix)
+def _replaced(config: Any, values: Mapping[str, Any]) -> Any:
+    parts = _parts(type(config))
+    changed = {
+        name: _replaced(getattr(config, name), value) if name in parts else value for name, value in values.items()
+    }
+    return dataclasses.replace(config, **changed)
+
+
+def _tuples(value: Any) -> Any:
+    """The same with tuples for lists, as JSON and TOML have none."""
+    if isinstance(value, Mapping):
+        return {name: _tuples(item) for name, item in value.items()}
+    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,37 +1,82 @@
 """Metrics of a model on the part of the data that it has not learned from."""
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..data import Source
+from ..data import Example, Source
 from ..predict.tiles import tiles
 from . import metrics
+from .agreement import sum_over_processes
 from .arrays import Arrays
 from .step import Predict
 
+#: Called with an example, cut to a tile where there are tiles, and its predicted labels.
+See = Callable[[Example, np.ndarray], None]
 
-def evaluate(predict: Predict, arrays: Arrays, source: Source, *, tile: int = 0) -> dict[str, float]:
+
+class EvaluationStopped(Exception):
+    """Something was more urgent."""
+
+
+def evaluate(
+    predict: Predict,
+    arrays: Arrays,
+    source: Source,
+    *,
+    tile: int = 0,
+    limit: int | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    see: See | None = None,
+) -> dict[str, float]:
     """Predict what is kept for evaluation, with its surroundings, and score it.
+
+    Every process predicts its share of the examples; the counts are added up, so that the metrics are those of all.
 
     Args:
         predict: As :func:`dilax.train.make_predict` makes it.
-        arrays: All arrays of the model, by name.
+        arrays: All arrays of the model, by name, on one device of this process.
         source: Where labelled images or volumes come from.
         tile: Edge of the overlapping tiles to predict, in pixels or voxels; 0 for each whole image at once.
+        limit: Predictions after which a process is content; None for all.
+        stop: Asked before each prediction.
+        see: Called with what is scored of each example, or of each tile, and its predicted labels.
 
     Returns:
         ``mean_dice``, ``mean_iou``, ``accuracy``, and for each class ``dice/<class>`` and
         ``iou/<class>``; NaN for a class that is neither present nor predicted.
+
+    Raises:
+        EvaluationStopped: In this process or another ``stop`` said so.
     """
     counted = metrics.ConfusionMatrix(source.num_classes)
-    for example in source.evaluation():
+    stopped = False
+    for done, (example, part) in enumerate(_parts(source, tile)):
+        stopped = stop()
+        if stopped or done == limit:
+            break
+        predicted = np.asarray(predict(arrays, jnp.asarray(example.image[part.outer])[None]))[0][part.kept]
+        truth = example.labels[part.inner]
+        scored = truth != source.ignore_index
+        counted.update(truth[scored], predicted[scored])
+        if see is not None:
+            see(Example(example.image[part.inner], truth, example.name), predicted)
+    total = sum_over_processes(np.append(counted.counts.ravel(), np.int64(stopped)))
+    if total[-1]:
+        raise EvaluationStopped
+    return summarize(total[:-1].reshape(counted.counts.shape), source.class_names)
+
+
+def _parts(source: Source, tile: int) -> Iterator[tuple[Example, Any]]:
+    """Every tile of every example of this process."""
+    share = source.evaluation(process_index=jax.process_index(), process_count=jax.process_count())
+    for example in share:
         shape = example.labels.shape
         for part in tiles(shape, size=(tile,) * len(shape), margin=tile // 4, where=example.where):
-            predicted = np.asarray(predict(arrays, jnp.asarray(example.image[part.outer])[None]))[0]
-            truth = example.labels[part.inner]
-            scored = truth != source.ignore_index
-            counted.update(truth[scored], predicted[part.kept][scored])
-    return summarize(counted.counts, source.class_names)
+            yield example, part
 
 
 def summarize(counts: np.ndarray, class_names: tuple[str, ...]) -> dict[str, float]:
@@ -40,7 +85,7 @@ def summarize(counts: np.ndarray, class_names: tuple[str, ...]) -> dict[str, flo
     return {
         "mean_dice": metrics.mean_dice(counts),
         "mean_iou": metrics.mean_iou(counts),
-        "accuracy": float(np.trace(counts) / counts.sum()) if counts.any() else float("nan"),
+        "accuracy": metrics.accuracy(counts),
         **{f"dice/{name}": float(value) for name, value in zip(class_names, dice, strict=True)},
         **{f"iou/{name}": float(value) for name, value in zip(class_names, iou, strict=True)},
     }

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .config import Change, TrainConfig
+from .changes import Change
+from .config import TrainConfig
 from .steps import Skipped
 
 
@@ -16,6 +17,8 @@ class RunStarted:
         directory: Where it writes.
         config: What it is, with all options of the model.
         parameters: Numbers that are trained.
+        steps_per_epoch: Steps of an epoch.
+        devices: Devices that it runs on.
         step: Steps done before; 0 in a new run.
         epoch: Epochs done before.
         resumed: Whether it goes on from a checkpoint.
@@ -26,11 +29,24 @@ class RunStarted:
     directory: Path
     config: TrainConfig
     parameters: int
+    steps_per_epoch: int
+    devices: int = 1
     step: int = 0
     epoch: int = 0
     resumed: bool = False
     skipped: tuple[Skipped, ...] = ()
     changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
+class SanityChecked:
+    """The evaluation works; what it found is not used.
+
+    Args:
+        seconds: How long it took.
+    """
+
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,7 @@ class StepDone:
         step_in_epoch: Steps done in the epoch.
         loss: Of its batch, before the update.
         accuracy: Of its batch, before the update, a share.
+        learning_rate: Of its update.
         seconds: From the end of the step before.
     """
 
@@ -51,23 +68,24 @@ class StepDone:
     step_in_epoch: int
     loss: float
     accuracy: float
+    learning_rate: float
     seconds: float
 
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch is trained and evaluated.
+    """An epoch is trained, and evaluated where that is due.
 
     Args:
         step: Steps done in the run.
         epoch: Epochs done.
         loss: Mean over its steps.
         accuracy: Mean over its steps, a share.
-        metrics: Of the held-out data.
-        learning_rate: With which it was trained.
+        metrics: Of the held-out data; empty where they were not due.
+        learning_rate: Of its last step.
         seconds: Training alone, of this process.
         evaluation_seconds: Evaluation alone.
-        voxels_per_second: Training alone.
+        voxels_per_second: Pixels or voxels of training samples, of all processes.
     """
 
     step: int
@@ -105,7 +123,7 @@ class RunEnded:
     Args:
         step: Steps done.
         epoch: Epochs done.
-        reason: ``"finished"``, the name of a signal, or the message of an error.
+        reason: ``"finished"``, the name of a signal, why it stopped early, or the message of an error.
         metrics: The last ones.
     """
 
@@ -115,5 +133,5 @@ class RunEnded:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-Event = RunStarted | StepDone | EpochDone | CheckpointSaved | RunEnded
+Event = RunStarted | SanityChecked | StepDone | EpochDone | CheckpointSaved | RunEnded
 Report = Callable[[Event], None]

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -11,13 +11,17 @@ from typing import Any
 from flax import nnx
 
 from ..errors import ArgumentError, DilaxError, FileError
+from .board import Board
 from .checkpoint import Checkpoints
 from .config import TrainConfig
-from .events import Event, Report, RunEnded
+from .events import Event, Report
 from .interrupts import Interrupts
+from .layout import Layout
 from .log import NAME as LOG
 from .log import Log
-from .run import Run, prepare
+from .processes import from_first, is_first
+from .run import Run
+from .task import prepare
 
 
 @dataclass(frozen=True)
@@ -47,18 +51,22 @@ def train(
     *,
     resume: bool = False,
     initial: nnx.Module | None = None,
+    moments: Mapping[str, Any] | None = None,
+    layout: Layout | None = None,
     report: Report | None = None,
 ) -> Result:
     """Train a model, with a checkpoint at the start, after each epoch, and on SIGTERM or SIGINT.
 
     A resumed run does exactly what the run would have done without the interruption: on the same
-    machine the parameters agree bit for bit.
+    devices the parameters agree bit for bit. With several processes all of them call this, on one file system.
 
     Args:
         config: What to do.
         directory: Where to write; empty or absent in a new run.
         resume: Go on from the newest checkpoint that counts.
         initial: A model to start from, e.g. a converted one; it is not changed.
+        moments: What the optimizer begins with, as :func:`dilax.train.optimizers.fill_moments` takes it.
+        layout: On which devices; all of them if None.
         report: Called with each event.
 
     Returns:
@@ -70,25 +78,41 @@ def train(
         CorruptCheckpoint: No checkpoint in it counts.
         MismatchError: The run was started with another configuration.
         NonFiniteLoss: The loss is NaN or infinite; checkpoints stay as they are.
+        BadSample: A sample cannot be used.
+        MissingDependency: The data, or what is to be written, needs a package that is not installed.
     """
     directory = Path(directory)
-    _check_directory(directory, resume, initial)
-    task = prepare(config, initial)
-    with (
-        Checkpoints(directory, keep=config.keep, keep_best=config.keep_best, metric="mean_dice") as checkpoints,
-        closing(Log(directory / LOG)) as log,
-        Interrupts() as interrupts,
-    ):
-        emit = _fan_out(log, report)
-        run = Run(task, checkpoints, emit)
-        try:
-            run.resume() if resume else run.start()
-            run.go_on(interrupts)
-        except DilaxError as error:
-            emit(RunEnded(run.step, run.epoch, str(error), run.metrics))
-            raise
-    model = run.trained_model()
-    return Result(directory, run.step, run.epoch, run.metrics, model, interrupts.received)
+    from_first(lambda: _check_directory(directory, resume, initial))
+    keeping = config.checkpoints
+    with ExitStack() as stack:
+        interrupts = stack.enter_context(Interrupts())
+        task = prepare(config, initial, moments=moments, layout=layout or Layout.over_all_devices())
+        stack.callback(task.batches.close)
+        checkpoints = stack.enter_context(
+            Checkpoints(
+                directory, keep=keeping.keep, keep_best=keeping.keep_best, metric=config.evaluation.metric
+            )
+        )  # fmt: skip
+        listeners = [] if report is None else [report]
+        board = None
+        if is_first():
+            listeners.insert(0, stack.enter_context(closing(Log(directory / LOG))))
+            if config.log.tensorboard:
+                board = stack.enter_context(closing(Board(directory, task.source, pictures=config.log.pictures)))
+                listeners.append(board)
+        run = Run(task, checkpoints, _all_of(listeners), interrupts, see=None if board is None else board.see)
+        _go(run, resume)
+    progress = run.progress
+    return Result(directory, progress.step, progress.epoch, progress.metrics, run.trained_model(), interrupts.received)
+
+
+def _go(run: Run, resume: bool) -> None:
+    try:
+        run.resume() if resume else run.start()
+        run.go_on()
+    except DilaxError as error:
+        run.failed(error)
+        raise
 
 
 def _check_directory(directory: Path, resume: bool, initial: Any) -> None:
@@ -106,10 +130,9 @@ def _check_directory(directory: Path, resume: bool, initial: Any) -> None:
         )  # fmt: skip
 
 
-def _fan_out(log: Log, report: Report | None) -> Report:
+def _all_of(listeners: list[Report]) -> Report:
     def emit(event: Event) -> None:
-        log(event)
-        if report is not None:
-            report(event)
+        for listener in listeners:
+            listener(event)
 
     return emit

@@ -77,6 +77,11 @@ def mean_iou(confusion: Int64[np.ndarray, "classes classes"]) -> float:
     return _mean(iou(confusion))
 
 
+def accuracy(confusion: Int64[np.ndarray, "classes classes"]) -> float:
+    """Share of the samples whose class is predicted; NaN if there are none."""
+    return float(np.trace(confusion) / confusion.sum()) if confusion.any() else float("nan")
+
+
 class ConfusionMatrix:
     """Adds up the counts of many batches, so that an uneven last batch weighs what it should.
 

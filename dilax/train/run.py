@@ -2,76 +2,41 @@
 
 import math
 import time
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import jax
 from flax import nnx
 
-from .. import models
-from ..data import Source, load_source
-from ..errors import ArgumentError, DilaxError, FileError
+from ..errors import FileError
+from .agreement import StopVote
 from .arrays import count_parameters, fill_model
+from .changes import Change, drift
 from .checkpoint import Checkpoints
-from .config import TrainConfig, drift
-from .evaluation import evaluate
-from .events import CheckpointSaved, EpochDone, Report, RunEnded, RunStarted, StepDone
+from .config import TrainConfig
+from .evaluation import EvaluationStopped, See, evaluate
+from .events import CheckpointSaved, EpochDone, Report, RunEnded, RunStarted, SanityChecked, StepDone
+from .failure import NonFiniteLoss, record_batch
 from .interrupts import Interrupts
 from .meta import CheckpointMeta
-from .step import TrainState, initial_state, make_optimizer, make_predict, make_train_step
+from .progress import Progress
+from .schedules import learning_rate
+from .step import StepResult, make_predict
+from .steps import Skipped
+from .task import Task
 
 
-class NonFiniteLoss(DilaxError):
-    """The loss of a batch is NaN or infinite."""
+class _Launched(NamedTuple):
+    """A step that the device may still be computing."""
 
-    def __init__(self, loss: float, step: int) -> None:
-        super().__init__(
-            f"train: loss={loss} at step {step} is not finite; "
-            "resume from the last checkpoint with a lower learning rate."
-        )
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a run does, checked before anything is written.
-
-    Args:
-        config: Its configuration, with all options of the model.
-        model: A new model; it becomes the trained one.
-        initial: The model whose arrays it starts with; it is not changed.
-        source: What it learns from.
-        batches: Iterator of training batches.
-    """
-
-    config: TrainConfig
-    model: Any
-    initial: Any
-    source: Source
-    batches: Any
-
-
-def prepare(config: TrainConfig, initial: Any = None) -> Task:
-    """Build the model, load the data, and see whether they fit.
-
-    Args:
-        config: What to do; options of the model may be left at their defaults.
-        initial: A model to start from; a new one if None.
-
-    Raises:
-        ArgumentError: A name or an option is unknown, or model, initial model, patches and data do
-            not fit.
-        MissingDependency: The data comes with a package that is not installed.
-    """
-    options = config.model_options
-    model: Any = models.create(config.model, rngs=nnx.Rngs(config.seed), **options)
-    config = replace(config, model_options=asdict(model.config))
-    if initial is not None and initial.config != model.config:
-        raise ArgumentError(
-            "train", "initial", initial.config, f"is not the configured {model.config}",
-            "pass its configuration as model_options",
-        )  # fmt: skip
-    source = load_source(config.data)
-    _check_model(model, source)
-    return Task(config, model, model if initial is None else initial, source, _batches(config, source))
+    step: int
+    epoch: int
+    step_in_epoch: int
+    position: Any
+    batch: Any
+    rate: float
+    result: StepResult
+    vote: Any
 
 
 class Run:
@@ -81,31 +46,33 @@ class Run:
         task: What it does.
         checkpoints: Where it is saved.
         emit: Called with each event.
+        interrupts: What may ask it to stop.
+        see: Called with examples and their prediction in each evaluation.
 
     Attributes:
-        step: Steps done.
-        metrics: Of the held-out data after the last whole epoch.
+        progress: How far it is.
     """
 
-    def __init__(self, task: Task, checkpoints: Checkpoints, emit: Report) -> None:
-        self.config, self._source, self._emit = task.config, task.source, emit
-        self._checkpoints, self._unreported = checkpoints, (0, 0.0)
-        self.step, self.metrics, self._best = 0, dict[str, float](), -math.inf
-        self._sums = {"loss": 0.0, "accuracy": 0.0}
-        optimizer = make_optimizer(task.config.weight_decay)
-        self._model, self._batches = task.model, task.batches
-        self._state = initial_state(task.initial, optimizer)
-        self._train_step = make_train_step(self._model, optimizer)
-        self._predict = make_predict(self._model)
-
-    @property
-    def epoch(self) -> int:
-        """Epochs done."""
-        return self.step // self.config.steps_per_epoch
+    def __init__(
+        self, task: Task, checkpoints: Checkpoints, emit: Report, interrupts: Interrupts, *, see: See | None = None
+    ) -> None:
+        self.config, self._task, self._emit, self._see = task.config, task, emit, see
+        self._checkpoints, self._interrupts = checkpoints, interrupts
+        self.progress = Progress(steps_per_epoch=task.steps_per_epoch)
+        self._state, self._predict = task.state, make_predict(task.model)
+        self._vote = StopVote(task.layout)
+        self._launched: _Launched | None = None
+        self._agreed = False  # to stop, in all processes
+        self._saved: int | None = None
+        self._unreported = (0, 0.0)
+        self._evaluated_at: int | None = None
+        self._kept: list[Any] = []
+        self._settled_at = time.monotonic()
 
     def start(self) -> None:
-        """Begin, and save what it begins with, so that there is always something to resume from."""
-        self._emit(RunStarted(self._checkpoints.directory, self.config, self._parameters()))
+        """Begin: see whether the evaluation works, and save, so that there is always something to resume from."""
+        self._emit(self._started())
+        self._check_evaluation()
         self._save()
 
     def resume(self) -> None:
@@ -124,111 +91,209 @@ class Run:
             )  # fmt: skip
         changes = drift(TrainConfig.from_dict(about.config), self.config)
         restored = self._checkpoints.restore_latest(self._saved_state())
-        arrays = restored.state["model"]
-        self._state = TrainState(
-            {name: arrays[name] for name in self._state.parameters},
-            {name: arrays[name] for name in self._state.variables},
-            restored.state["optimizer"],
-        )
-        self.step, self.metrics = about.step, dict(about.metrics)
-        self._best = -math.inf if about.best is None else about.best
-        self._sums.update(about.progress)
-        self._batches.set_state(about.data_position)
-        self._emit(
-            RunStarted(
-                self._checkpoints.directory, self.config, self._parameters(), self.step, self.epoch,
-                resumed=True, skipped=restored.skipped, changes=changes,
-            )
-        )  # fmt: skip
+        self._take(restored.state)
+        self.progress = Progress.from_json(about.progress)
+        self.progress.stretch(self._task.steps_per_epoch)
+        self._saved = self.progress.step
+        self._task.batches.set_state(about.data_position)
+        self._emit(self._started(resumed=True, skipped=restored.skipped, changes=changes))
 
-    def go_on(self, interrupts: Interrupts) -> None:
-        """Train until the last epoch is done or a signal arrives; then save.
+    def go_on(self) -> None:
+        """Train until the last epoch is done, nothing gets better, or a signal arrives; then save.
 
         Raises:
             NonFiniteLoss: The loss is NaN or infinite; nothing is saved.
             FileError: A checkpoint cannot be written.
+            BadSample: A sample cannot be used.
         """
-        reason = "finished"
-        while self.epoch < self.config.epochs:
-            whole = self._train_epoch(interrupts)
+        reason = self._why_to_end()
+        while reason is None:
+            reason = self._train() or self._end_epoch() or self._why_to_end()
             self._save()
-            if interrupts.received is not None:
-                reason = interrupts.received.name
-            if interrupts.received is not None or not whole:
-                break
         self._report_saved()
-        self._emit(RunEnded(self.step, self.epoch, reason, self.metrics))
+        progress = self.progress
+        self._emit(RunEnded(progress.step, progress.epoch, reason, progress.metrics))
+
+    def failed(self, error: Exception) -> None:
+        """Say that it ended with an error."""
+        progress = self.progress
+        self._emit(RunEnded(progress.step, progress.epoch, str(error), progress.metrics))
 
     def trained_model(self) -> nnx.Module:
         """The model with the present arrays, in evaluation mode."""
-        fill_model(self._model, self._model_arrays())
-        self._model.eval()
-        trained: nnx.Module = self._model
+        fill_model(self._task.model, self._evaluated())
+        self._task.model.eval()
+        trained: nnx.Module = self._task.model
         return trained
 
-    def _train_epoch(self, interrupts: Interrupts) -> bool:
-        """Train to the end of the epoch and evaluate; False if a signal came before the end."""
-        begin, first = time.monotonic(), self.step
-        end = (self.epoch + 1) * self.config.steps_per_epoch
-        while self.step < end:
-            self._train_one()
-            if interrupts.received is not None and self.step < end:
-                return False
-        seconds = time.monotonic() - begin
-        self._evaluate(seconds, self.step - first)
-        return True
+    def _started(
+        self, *, resumed: bool = False, skipped: tuple[Skipped, ...] = (), changes: tuple[Change, ...] = ()
+    ) -> RunStarted:
+        progress = self.progress
+        return RunStarted(
+            self._checkpoints.directory, self.config, count_parameters(self._state.parameters),
+            progress.steps_per_epoch, self._task.layout.devices, progress.step, progress.epoch,
+            resumed=resumed, skipped=skipped, changes=changes,
+        )  # fmt: skip
 
-    def _train_one(self) -> None:
-        begin = time.monotonic()
-        batch = next(self._batches)
-        self._state, result = self._train_step(self._state, batch["image"], batch["labels"], self.config.learning_rate)
-        loss, accuracy = float(result.loss), float(result.accuracy)
-        self.step += 1
-        if not math.isfinite(loss):
-            raise NonFiniteLoss(loss, self.step)
-        self._sums["loss"] += loss
-        self._sums["accuracy"] += accuracy
-        before, in_epoch = divmod(self.step - 1, self.config.steps_per_epoch)
-        seconds = time.monotonic() - begin
-        self._emit(StepDone(self.step, before + 1, in_epoch + 1, loss, accuracy, seconds))
+    def _why_to_end(self) -> str | None:
+        config, progress = self.config.evaluation, self.progress
+        if progress.epoch >= self.config.epochs:
+            return "finished"
+        if config.patience and progress.stale >= config.patience:
+            return f"no better {config.metric} in {progress.stale} evaluations"
+        return None
+
+    def _train(self) -> str | None:
+        """Train to the end of the epoch; the reason if it has to stop before."""
+        self._epoch_began, self._epoch_first = time.monotonic(), self.progress.step
+        self._settled_at = self._epoch_began
+        every, progress = self.config.checkpoints.every_steps, self.progress
+        while progress.step_in_epoch < progress.steps_per_epoch and not self._must_stop():
+            self._launch()
+            if every and progress.step % every == 0 and progress.step_in_epoch < progress.steps_per_epoch:
+                self._save()
+        self._settle()
+        return self._signal() if self._must_stop() else None
+
+    def _must_stop(self) -> bool:
+        if jax.process_count() > 1:
+            return self._agreed
+        return self._interrupts.received is not None
+
+    def _signal(self) -> str:
+        received = self._interrupts.received
+        return "a signal to another process" if received is None else received.name
+
+    def _launch(self) -> None:
+        """Start a step, and only then wait for the one before: the device is never idle for the host's sake."""
+        progress = self.progress
+        position = self._task.batches.get_state()
+        batch = self._next_batch()
+        rate = self._rate(progress.position)
+        placed = self._task.layout.place_batch(batch)
+        self._state, result = self._task.step(self._state, placed["image"], placed["labels"], rate)
+        progress.step += 1
+        progress.step_in_epoch += 1
+        launched = _Launched(
+            progress.step, progress.epoch + 1, progress.step_in_epoch, position, batch, rate, result,
+            self._vote.cast(self._interrupts.received is not None),
+        )  # fmt: skip
+        self._settle()
+        self._launched = launched
+
+    def _next_batch(self) -> Any:
+        """The next one, or one of the first where those are to be learned by heart."""
+        count = self.config.data.overfit_batches
+        if not count:
+            return next(self._task.batches)
+        if len(self._kept) < count:
+            self._task.batches.set_state({"position": len(self._kept) * self.config.data.batch_size})
+            self._kept += [next(self._task.batches) for _ in range(count)]
+            self._task.batches.set_state({"position": 0})
+        return self._kept[self.progress.step % count]
+
+    def _rate(self, step: int) -> float:
+        progress, config = self.progress, self.config
+        return learning_rate(
+            config.schedule, config.optimizer.learning_rate, step=step,
+            steps=config.epochs * progress.steps_per_epoch, steps_per_epoch=progress.steps_per_epoch,
+        )  # fmt: skip
+
+    def _settle(self) -> None:
+        """Wait for the last step that was started, and note its result.
+
+        Raises:
+            NonFiniteLoss: Its loss is NaN or infinite, or the parameters after it are.
+        """
+        done, self._launched = self._launched, None
+        if done is None:
+            return
+        loss, accuracy = float(done.result.loss), float(done.result.accuracy)
+        if not (math.isfinite(loss) and bool(done.result.finite)):
+            raise self._failure(done, loss)
+        self._agreed |= bool(done.vote)
+        self.progress.add(loss, accuracy)
+        now = time.monotonic()
+        seconds, self._settled_at = now - self._settled_at, now
+        self._emit(StepDone(done.step, done.epoch, done.step_in_epoch, loss, accuracy, done.rate, seconds))
         if not self._checkpoints.saving:
             self._report_saved()
 
-    def _evaluate(self, seconds: float, steps: int) -> None:
-        begin = time.monotonic()
-        config = self.config
-        self.metrics = evaluate(self._predict, self._model_arrays(), self._source, tile=config.evaluation_tile)
-        means = {name: total / config.steps_per_epoch for name, total in self._sums.items()}
-        self._sums = dict.fromkeys(self._sums, 0.0)
-        if math.isfinite(self.metrics["mean_dice"]):
-            self._best = max(self._best, self.metrics["mean_dice"])
-        voxels = steps * config.batch_size * config.patch_size**3
-        self._emit(
-            EpochDone(
-                self.step, self.epoch, means["loss"], means["accuracy"], self.metrics,
-                config.learning_rate, seconds, time.monotonic() - begin, voxels / seconds,
-            )
+    def _failure(self, done: _Launched, loss: float) -> NonFiniteLoss:
+        directory = Path(self._checkpoints.directory)
+        if jax.process_count() > 1:
+            directory /= f"process-{jax.process_index()}"
+            directory.mkdir(exist_ok=True)
+        record = record_batch(
+            directory, done.batch, step=done.step, loss=loss, learning_rate=done.rate, seed=self.config.seed,
+            **done.position,
+        )  # fmt: skip
+        return NonFiniteLoss(loss, done.step, record)
+
+    def _check_evaluation(self) -> None:
+        limit, begin = self.config.evaluation.sanity, time.monotonic()
+        if not limit or self.config.data.overfit_batches:
+            return
+        try:
+            self._evaluate(limit=limit)
+        except EvaluationStopped:
+            return
+        self._emit(SanityChecked(time.monotonic() - begin))
+
+    def _evaluate(self, *, limit: int | None = None, see: See | None = None) -> dict[str, float]:
+        return evaluate(
+            self._predict, self._evaluated(), self._task.source, tile=self.config.evaluation.tile, limit=limit,
+            stop=lambda: self._interrupts.received is not None, see=see,
+        )  # fmt: skip
+
+    def _end_epoch(self) -> str | None:
+        """Evaluate; the reason if a signal comes in the middle of it, whereupon a resumed run evaluates again."""
+        progress, config, begin = self.progress, self.config.evaluation, time.monotonic()
+        due = (progress.epoch + 1) % config.every == 0 or progress.epoch + 1 >= self.config.epochs
+        metrics: dict[str, float] = {}
+        if due and not self.config.data.overfit_batches:
+            try:
+                metrics = self._evaluate(see=self._see)
+            except EvaluationStopped:
+                return self._signal()
+            progress.judge(metrics, config.metric)
+            self._evaluated_at = progress.step
+        self._emit(self._epoch_done(metrics, begin))
+        progress.next_epoch()
+        return None
+
+    def _epoch_done(self, metrics: dict[str, float], evaluation_began: float) -> EpochDone:
+        progress, data = self.progress, self.config.data
+        seconds = max(evaluation_began - self._epoch_began, 1e-9)
+        edges = data.patch_size if isinstance(data.patch_size, tuple) else ()
+        size = math.prod(edges) if edges else data.patch_size**self._task.source.spatial_rank  # type: ignore[operator]
+        return EpochDone(
+            progress.step, progress.epoch + 1, progress.loss / progress.steps_per_epoch,
+            progress.accuracy / progress.steps_per_epoch, metrics, self._rate(progress.position - 1), seconds,
+            time.monotonic() - evaluation_began,
+            (progress.step - self._epoch_first) * data.batch_size * size / seconds,
         )  # fmt: skip
 
     def _save(self) -> None:
-        begin = time.monotonic()
+        self._settle()
+        progress, begin = self.progress, time.monotonic()
+        if progress.step == self._saved:
+            return
         self._report_saved()
         about = CheckpointMeta(
-            epoch=self.epoch,
+            epoch=progress.epoch,
             model=self.config.model,
             model_options=self.config.model_options,
             config=self.config.to_dict(),
-            data_position=self._batches.get_state(),
-            best=self._best if math.isfinite(self._best) else None,
-            progress=self._sums,
+            data_position=self._task.batches.get_state(),
+            best=progress.best,
+            progress=progress.to_json(),
         )
-        self._checkpoints.save(
-            self.step,
-            self._saved_state(),
-            metrics=self.metrics,
-            meta=about.to_json(),
-        )
-        self._unreported = (self.step, time.monotonic() - begin)
+        metrics = progress.metrics if self._evaluated_at == progress.step else {}
+        self._checkpoints.save(progress.step, self._saved_state(), metrics=metrics, meta=about.to_json())
+        self._saved, self._unreported = progress.step, (progress.step, time.monotonic() - begin)
+        self._settled_at = time.monotonic()
 
     def _report_saved(self) -> None:
         """Wait for the checkpoint before, and say that it counts."""
@@ -239,24 +304,20 @@ class Run:
             self._emit(CheckpointSaved(step, path, seconds, in_background))
 
     def _saved_state(self) -> dict[str, Any]:
-        return {"model": self._model_arrays(), "optimizer": self._state.optimizer}
+        """As it is stored: the model that is evaluated under its own name, for whoever loads it."""
+        state = self._state
+        saved = {"model": state.evaluated, "optimizer": state.optimizer}
+        return saved | ({"parameters": state.parameters} if state.average else {})
 
-    def _model_arrays(self) -> dict[str, Any]:
-        return {**self._state.parameters, **self._state.variables}
+    def _take(self, saved: dict[str, Any]) -> None:
+        model, before = saved["model"], self._state
+        parameters = saved.get("parameters", model)
+        self._state = before._replace(
+            parameters={name: parameters[name] for name in before.parameters},
+            variables={name: model[name] for name in before.variables},
+            optimizer=saved["optimizer"],
+            average={name: model[name] for name in before.average},
+        )
 
-    def _parameters(self) -> int:
-        return count_parameters(self._state.parameters)
-
-
-def _batches(config: TrainConfig, source: Source) -> Any:
-    return iter(source.training(batch_size=config.batch_size, seed=config.seed, crop=config.patch_size))
-
-
-def _check_model(model: Any, source: Source) -> None:
-    wanted = {"in_channels": source.in_channels, "num_classes": source.num_classes}
-    for name, value in wanted.items():
-        if getattr(model.config, name) != value:
-            raise ArgumentError(
-                "train", name, getattr(model.config, name),
-                f"is not the {value} that the data has", f"pass {name}={value}",
-            )  # fmt: skip
+    def _evaluated(self) -> Any:
+        return self._task.layout.on_one_device(self._state.evaluated)

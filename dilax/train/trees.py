@@ -146,7 +146,20 @@ def _like(value: Any, leaf: Any) -> Any:
         value = jax.random.wrap_key_data(value, impl=_implementation(leaf))
     # An array that its maker left where JAX likes it may meet arrays on other devices; one put there may not.
     placed = leaf.sharding is not None and getattr(leaf, "committed", True)
+    if placed and not leaf.sharding.is_fully_addressable:
+        return _in_all_processes(value, leaf.sharding)
     return jax.device_put(value, leaf.sharding) if placed else value
+
+
+def _in_all_processes(value: Any, sharding: Any) -> Any:
+    """The global array from what each process has; random keys are whole everywhere, so their data can be, too."""
+    if isinstance(value, jax.Array) and not value.is_fully_addressable:
+        return value  # it was read so
+    if _is_key(value):
+        data = _in_all_processes(jax.random.key_data(value), sharding)
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(value))
+    host = np.asarray(value)
+    return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
 
 
 def _implementation(leaf: Any) -> Any:

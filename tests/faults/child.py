@@ -18,7 +18,7 @@ from flax import nnx
 
 from dilax.models import registry
 from dilax.nn import BatchNorm, Conv, FeatureDropout
-from dilax.train import TrainConfig, manifest, train
+from dilax.train import CheckpointConfig, DataConfig, OptimizerConfig, TrainConfig, manifest, train
 from dilax.train.events import CheckpointSaved, Event, RunStarted, StepDone
 
 
@@ -46,8 +46,8 @@ class Tiny(nnx.Module):
 registry._MODELS["tiny"] = (TinyConfig, Tiny)
 
 CONFIG = TrainConfig(
-    model="tiny", data="shapes", patch_size=9, batch_size=3, steps_per_epoch=5, epochs=4,
-    learning_rate=0.01, keep=2, keep_best=1,
+    model="tiny", epochs=4, steps_per_epoch=5, data=DataConfig("shapes", batch_size=3, patch_size=9),
+    optimizer=OptimizerConfig(learning_rate=0.01), checkpoints=CheckpointConfig(keep=2),
 )  # fmt: skip
 MESHNET = dataclasses.replace(
     CONFIG, model="meshnet", model_options={"channels": 4, "batch_norm": True, "dropout": 0.2}

@@ -175,7 +175,7 @@ CASES = {
     ),
     "train with a rate below zero": (
         ["train", "--output", "new", "--learning-rate", "-1"],
-        "TrainConfig: learning_rate=-1.0 is negative or not finite; pass a number, e.g. 0.001.",
+        "OptimizerConfig: learning_rate=-1.0 is negative or not finite; pass a number, e.g. 0.001.",
     ),
     "train with other classes than the data has": (
         ["train", "--output", "new", "--data", "shapes", "--options", "num_classes=7"],

@@ -93,7 +93,7 @@ def test_train_resume_and_predict(scan, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "goes on at step 2" in said
     assert "changed: epochs: 1 -> 2" in said
-    assert "changed: learning_rate: 0.01 -> 0.002" in said
+    assert "changed: optimizer.learning_rate: 0.01 -> 0.002" in said
     assert "finished at step 4, epoch 2" in said
 
     model, about = load_model(run)

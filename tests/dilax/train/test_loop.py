@@ -11,10 +11,15 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from dilax.data import load_source
 from dilax.errors import ArgumentError, CorruptCheckpoint, FileError, MismatchError
 from dilax.models import registry
 from dilax.train import (
+    Change,
+    CheckpointConfig,
+    DataConfig,
     NonFiniteLoss,
+    OptimizerConfig,
     TrainConfig,
     load_model,
     model_arrays,
@@ -24,7 +29,6 @@ from dilax.train import (
     save_model,
     train,
 )
-from dilax.train.config import Change
 from dilax.train.events import CheckpointSaved, EpochDone, Event, RunEnded, RunStarted, StepDone
 from dilax.train.steps import all_steps
 
@@ -47,8 +51,8 @@ def small(monkeypatch: pytest.MonkeyPatch, tiny: Any) -> None:
 
 
 CONFIG = TrainConfig(
-    model="small", data="shapes", patch_size=9, batch_size=3, steps_per_epoch=4, epochs=3,
-    learning_rate=0.01, keep=2,
+    model="small", epochs=3, steps_per_epoch=4, data=DataConfig("shapes", batch_size=3, patch_size=9),
+    optimizer=OptimizerConfig(learning_rate=0.01), checkpoints=CheckpointConfig(keep=2),
 )  # fmt: skip
 
 
@@ -84,7 +88,7 @@ def test_events_checkpoints_and_log_tell_one_story(tmp_path: Path) -> None:
 
 def test_training_lowers_the_loss_and_the_result_is_the_last_checkpoint(tmp_path: Path) -> None:
     events: list[Event] = []
-    config = replace(CONFIG, steps_per_epoch=30, learning_rate=0.03)
+    config = CONFIG.merge({"steps_per_epoch": 30, "optimizer": {"learning_rate": 0.03}})
     result = train(config, tmp_path / "run", report=events.append)
     losses = [event.loss for event in events if isinstance(event, EpochDone)]
     assert losses[-1] < 0.6 * losses[0]
@@ -102,7 +106,7 @@ def test_an_interrupted_run_ends_bit_for_bit_where_it_would_have_ended(
 ) -> None:
     whole: list[Event] = []
     train(CONFIG, tmp_path / "whole", report=whole.append)
-    for stop in (1, 4, 6):
+    for stop in (1, 4, 6):  # in the first, after the last, and in the middle of an epoch
         run, parts = tmp_path / str(stop), list[Event]()
 
         def interrupt(event: Event, stop: int = stop) -> None:
@@ -110,7 +114,8 @@ def test_an_interrupted_run_ends_bit_for_bit_where_it_would_have_ended(
                 signal.raise_signal(signal.SIGTERM)
 
         stopped = train(CONFIG, run, report=interrupt)
-        assert (stopped.step, stopped.stopped_by) == (stop, signal.SIGTERM)
+        # The next step of an epoch has begun when one is reported.
+        assert (stopped.step, stopped.stopped_by) == (stop if stop == 4 else stop + 1, signal.SIGTERM)
         train(CONFIG, run, resume=True, report=parts.append)
         assert _bits(run) == _bits(tmp_path / "whole")
         for kind in (StepDone, EpochDone):
@@ -123,7 +128,7 @@ def test_an_interrupted_run_ends_bit_for_bit_where_it_would_have_ended(
 def test_learning_rate_and_epochs_may_change_on_resume(tmp_path: Path) -> None:
     train(CONFIG, tmp_path / "run")
     events: list[Event] = []
-    config = replace(CONFIG, epochs=4, learning_rate=0.0, weight_decay=0.5)
+    config = CONFIG.merge({"epochs": 4, "optimizer": {"learning_rate": 0.0, "weight_decay": 0.5}})
     before = read_arrays(tmp_path / "run")
     result = train(config, tmp_path / "run", resume=True, report=events.append)
     started = events[0]
@@ -131,20 +136,20 @@ def test_learning_rate_and_epochs_may_change_on_resume(tmp_path: Path) -> None:
     assert (started.resumed, started.step, started.epoch) == (True, 12, 3)
     assert started.changes == (
         Change("epochs", 3, 4),
-        Change("learning_rate", 0.01, 0.0),
-        Change("weight_decay", 0.01, 0.5),
+        Change("optimizer.learning_rate", 0.01, 0.0),
+        Change("optimizer.weight_decay", 0.01, 0.5),
     )
     after = model_arrays(result.model, nnx.Param)
     for name, array in after.items():
         np.testing.assert_array_equal(array, before[name])
-    assert read_meta(tmp_path / "run").config["learning_rate"] == 0  # type: ignore[index]
+    assert read_meta(tmp_path / "run").config["optimizer"]["learning_rate"] == 0  # type: ignore[index]
 
 
 def test_any_other_change_is_refused(tmp_path: Path) -> None:
     train(replace(CONFIG, epochs=1), tmp_path / "run")
     with pytest.raises(MismatchError) as caught:
         train(replace(CONFIG, seed=1, model_options={"channels": 5}), tmp_path / "run", resume=True)
-    assert "\n  seed: 0 -> 1\n  model_options.channels: 4 -> 5" in str(caught.value)
+    assert "\n  model_options.channels: 4 -> 5\n  seed: 0 -> 1" in str(caught.value)
 
 
 def test_resuming_a_finished_run_does_nothing(tmp_path: Path) -> None:
@@ -174,7 +179,7 @@ def test_a_damaged_checkpoint_is_skipped_and_named(tmp_path: Path) -> None:
 def test_an_initial_model_is_where_training_starts(tmp_path: Path) -> None:
     initial: Any = registry._MODELS["small"][1](SmallConfig(), rngs=nnx.Rngs(77))
     before = {k: np.array(v) for k, v in model_arrays(initial, nnx.Param).items()}
-    train(replace(CONFIG, epochs=1, keep=9), tmp_path / "run", initial=initial)
+    train(CONFIG.merge({"epochs": 1, "checkpoints": {"keep": 9}}), tmp_path / "run", initial=initial)
     stored = read_arrays(tmp_path / "run" / "0")
     for name, array in before.items():
         np.testing.assert_array_equal(stored[name], array)
@@ -194,10 +199,18 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(
     train(replace(CONFIG, epochs=1), tmp_path / "run")
     bits = _bits(tmp_path / "run")
     with pytest.raises(NonFiniteLoss) as caught:
-        train(replace(CONFIG, learning_rate=1e38), tmp_path / "run", resume=True)
-    text = str(caught.value)
-    assert text.startswith(("train: loss=nan at step ", "train: loss=inf at step "))
-    assert text.endswith("is not finite; resume from the last checkpoint with a lower learning rate.")
+        train(CONFIG.merge({"optimizer": {"learning_rate": 1e38}}), tmp_path / "run", resume=True)
+    text, record = str(caught.value), tmp_path / "run" / "not-finite-at-5.npz"
+    assert text == (
+        "train: parameters after step 5 are not finite; resume from the last checkpoint with a lower learning rate, "
+        f"and see the batch in {str(record)!r}."
+    )
+    with np.load(record) as batch:
+        assert sorted(batch) == ["image", "labels", "learning_rate", "loss", "position", "seed", "step"]
+        assert (int(batch["position"]), int(batch["step"]), int(batch["seed"])) == (12, 5, 0)
+        batches = iter(load_source("shapes").training(batch_size=3, seed=0, crop=9))
+        batches.set_state({"position": 12})
+        np.testing.assert_array_equal(batch["image"], next(batches)["image"])
     assert _bits(tmp_path / "run") == bits
     last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert (last["event"], last["reason"]) == ("run_ended", text)
@@ -237,12 +250,12 @@ def test_a_model_that_does_not_fit_the_data(tmp_path: Path) -> None:
         train(replace(CONFIG, model_options={"num_classes": 5}), tmp_path / "run")
     assert str(caught.value) == ("train: num_classes=5 is not the 3 that the data has; pass num_classes=3.")
     with pytest.raises(ArgumentError) as caught:
-        train(replace(CONFIG, patch_size=99), tmp_path / "run")
+        train(CONFIG.merge({"data": {"patch_size": 99}}), tmp_path / "run")
     assert str(caught.value) == (
         "training: crop=99 does not fit into the training part of shapes; pass at most (28, 16, 24)."
     )
     with pytest.raises(ArgumentError) as caught:
-        train(replace(CONFIG, data="shape"), tmp_path / "run")
+        train(CONFIG.merge({"data": {"source": "shape"}}), tmp_path / "run")
     assert str(caught.value) == (
         "load_source: name='shape' is no data source (did you mean 'shapes'?); "
         "pass one of cityscapes, folder, mni152, nifti, shapes, shapes_2d, voc."
@@ -267,7 +280,7 @@ def test_the_log_goes_on_below_a_torn_line_and_holds_no_nan(tmp_path: Path) -> N
     path.write_text('{"event": "epo')
     log = Log(path)
     log(RunEnded(3, 1, "finished", {"mean_dice": math.nan, "accuracy": 0.5}))
-    log(StepDone(1, 1, 1, 0.1, 0.2, 0.3))
+    log(StepDone(1, 1, 1, 0.1, 0.2, 0.01, 0.3))
     log.close()
     torn, line = path.read_text().splitlines()
     assert torn == '{"event": "epo'
