@@ -10,7 +10,8 @@ from .. import lowerings
 from ..problem import Problem
 from . import library
 
-# XLA sums a product one number after the other: over more channels the error is more than one and a half times PyTorch's.
+# XLA sums a product one number after the other: over more channels its error is more than one and a half times
+# PyTorch's.
 _SUMMED = 256
 
 
