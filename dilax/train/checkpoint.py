@@ -225,7 +225,13 @@ class Checkpoints:
     def _open(self, directory: Path) -> Path:
         made = _make_directory(directory)
         self._lock = Lock(made)
-        remove_leftovers(made)
+        try:
+            remove_leftovers(made)
+        except OSError as error:
+            self._lock.release()
+            raise FileError(
+                "Checkpoints", made, f"holds leftovers that cannot be deleted ({error})", "delete them"
+            ) from error
         return made
 
     def _restore(self, find: Callable[[], dict[str, Any]], target: Any) -> Restored:

@@ -42,6 +42,7 @@ def test_two_interruptions_in_a_row(tmp_path: Path, undisturbed: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_killed_at_twenty_random_moments(tmp_path: Path, undisturbed: str) -> None:
     chance, begins = random.Random(3), []
     for attempt in range(20):
