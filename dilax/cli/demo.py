@@ -56,6 +56,8 @@ def demo(*, output: Path | None = None) -> int:
 
     step("the run resumes at its last checkpoint, with a lower learning rate, and finishes")
     result = _resume(directory / "run")
+    if result.stopped_by is not None:
+        return 128 + int(result.stopped_by)
     out.print(metrics_table(result.metrics, "held-out slab"))
 
     step("the whole brain, and a picture of it")
