@@ -76,6 +76,7 @@ def test_two_processes_that_nobody_disturbs_agree_bit_for_bit(tmp_path: Path, un
     assert any(name.endswith("rngs.count") for name in uninterrupted)
 
 
+@pytest.mark.slow
 def test_killed_twice_in_the_middle_of_an_epoch(tmp_path: Path, uninterrupted: dict[str, bytes]) -> None:
     run = tmp_path / "run"
     _kill_at(_start(run, "start"), "step 7")

@@ -51,7 +51,8 @@ def _same(found: Any, expected: Any) -> None:
         np.testing.assert_allclose(list(one.values()), list(other.values()), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("devices", "sharding"), [pytest.param(2, "data", marks=pytest.mark.slow), (4, "fsdp")])
+@pytest.mark.slow
+@pytest.mark.parametrize(("devices", "sharding"), [(2, "data"), (4, "fsdp")])
 def test_several_devices(tmp_path: Path, alone: Any, devices: int, sharding: str) -> None:
     found = _end(_start(tmp_path / "run", devices, sharding=sharding))
     assert found["devices"] == devices
