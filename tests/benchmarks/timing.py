@@ -5,6 +5,7 @@ import os
 # PyTorch's idle threads spin after each call and slow whatever runs next, unless told to sleep. Before it is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -28,7 +29,9 @@ class Timing:
 
 
 def interleaved(functions: Mapping[str, Callable[[], object]], *, repeats: int) -> dict[str, Timing]:
-    """Call each function in turn, ``repeats`` times, after two calls of each that do not count.
+    """Call all functions in a random order, ``repeats`` times, after two calls of each that do not count.
+
+    In one order always, one function would find its input in the cache that the one before had left there.
 
     Args:
         functions: What to time; each returns when its work is done.
@@ -41,8 +44,9 @@ def interleaved(functions: Mapping[str, Callable[[], object]], *, repeats: int) 
         function()
         calls[name] = repeats if time.perf_counter() - begin < _LONG else min(3, repeats)
     seconds: dict[str, list[float]] = {name: [] for name in functions}
+    shuffled = random.Random(0)
     for repeat in range(repeats):
-        for name, function in functions.items():
+        for name, function in shuffled.sample(list(functions.items()), len(functions)):
             if repeat >= calls[name]:
                 continue
             time.sleep(0.01)
