@@ -10,7 +10,7 @@ from flax import nnx
 
 from ..errors import ArgumentError, nearest
 from ..mobilenets import V3_ARCHITECTURES, V3Architecture, V3Block, round_channels
-from ..nn import AdaptiveAvgPool, Conv, Dropout, Hardsigmoid, Hardswish, Linear, ReLU, Sequential
+from ..nn import AdaptiveAvgPool, Dropout, Hardsigmoid, Hardswish, Linear, ReLU, Sequential, SqueezeExcitation
 from ..nn.initial import fan_out, gaussian
 from .mobilenet import MobileNetConfig, MobileNetStages, MobileNetStagesConfig, block_geometry, conv_norm
 
@@ -21,30 +21,6 @@ _conv_norm = partial(conv_norm, eps=1e-3, momentum=0.01)
 @dataclass(frozen=True)
 class MobileNetV3Config(MobileNetConfig):
     """What a MobileNetV3 looks like; the fields are those of :class:`MobileNetConfig`."""
-
-
-class HardSqueezeExcitation(nnx.Module):
-    """Multiplies each channel by a weight from 0 to 1 that a small network with a hard sigmoid gives the means of all.
-
-    Args:
-        channels: Channels of the input and of the output; between the two 1x1 convolutions there are about a quarter.
-        rngs: Where the initial values come from.
-
-    Source: Howard et al., "Searching for MobileNetV3", 2019, section 5.3.
-    """
-
-    def __init__(self, channels: int, *, rngs: nnx.Rngs) -> None:
-        squeezed = round_channels(channels // 4)
-        conv = partial(Conv, kernel_size=(1, 1), kernel_init=fan_out, bias_init=nnx.initializers.zeros, rngs=rngs)
-        self.avgpool = AdaptiveAvgPool((1, 1))
-        self.fc1 = conv(channels, squeezed)
-        self.fc2 = conv(squeezed, channels)
-        self.activation = ReLU()
-        self.scale_activation = Hardsigmoid()
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Map ``(N, H, W, channels)`` to the same shape."""
-        return x * self.scale_activation(self.fc2(self.activation(self.fc1(self.avgpool(x)))))
 
 
 class InvertedResidual(nnx.Module):
@@ -75,7 +51,12 @@ class InvertedResidual(nnx.Module):
         )  # fmt: skip
         self.block.append(depthwise)
         if block.squeeze:
-            self.block.append(HardSqueezeExcitation(width, rngs=rngs))
+            self.block.append(
+                SqueezeExcitation(
+                    width, round_channels(width // 4), scale_activation=Hardsigmoid(), kernel_init=fan_out,
+                    bias_init=nnx.initializers.zeros, rngs=rngs,
+                )
+            )  # fmt: skip
         self.block.append(_conv_norm(width, block.channels, rngs=rngs))
 
     def __call__(self, x: jax.Array) -> jax.Array:

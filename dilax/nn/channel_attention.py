@@ -1,6 +1,8 @@
 """Channels weighed by what they hold: squeeze-and-excitation, and its cheaper form."""
 
 import math
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +22,9 @@ class SqueezeExcitation(nnx.Module):
     Args:
         in_channels: Channels of the input and of the output.
         squeeze_channels: Channels between the two 1x1 convolutions.
+        scale_activation: What turns numbers into weights; a sigmoid if None.
+        kernel_init: What the kernels begin with, as for :class:`dilax.nn.Conv`.
+        bias_init: What the biases begin with, as there.
         rngs: Where the initial values come from.
 
     Raises:
@@ -28,13 +33,23 @@ class SqueezeExcitation(nnx.Module):
     Source: Hu et al., "Squeeze-and-Excitation Networks", 2017, section 3.
     """
 
-    def __init__(self, in_channels: int, squeeze_channels: int, *, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        squeeze_channels: int,
+        *,
+        scale_activation: nnx.Module | None = None,
+        kernel_init: nnx.Initializer | None = None,
+        bias_init: nnx.Initializer | None = None,
+        rngs: nnx.Rngs,
+    ) -> None:
         positive("SqueezeExcitation", in_channels=in_channels, squeeze_channels=squeeze_channels)
         self.avgpool = AdaptiveAvgPool((1, 1))
-        self.fc1 = Conv(in_channels, squeeze_channels, (1, 1), rngs=rngs)
-        self.fc2 = Conv(squeeze_channels, in_channels, (1, 1), rngs=rngs)
+        conv = partial(Conv, kernel_size=(1, 1), kernel_init=kernel_init, bias_init=bias_init, rngs=rngs)
+        self.fc1 = conv(in_channels, squeeze_channels)
+        self.fc2 = conv(squeeze_channels, in_channels)
         self.activation = ReLU()
-        self.scale_activation = Sigmoid()
+        self.scale_activation: Any = Sigmoid() if scale_activation is None else scale_activation
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, H, W, in_channels)`` to the same shape."""
