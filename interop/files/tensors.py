@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .copying import ALIGNMENT, aligned_copy
 from .faults import Fault, Malformed, named
 
 
@@ -167,7 +168,10 @@ class LazyTensor:
         import jax
 
         numbers = self.numpy()
-        array = jax.device_put(numbers)
+        if jax.default_backend() == "cpu" and numbers.ctypes.data % ALIGNMENT and numbers.flags.c_contiguous:
+            array = jax.device_put(aligned_copy(numbers))  # XLA would copy it too, with one thread
+        else:
+            array = jax.device_put(numbers)
         if self.size and not _is_view(array, numbers):
             array.block_until_ready()
             self.storage.release()  # else the file's pages and the copy would both be in memory
@@ -177,4 +181,6 @@ class LazyTensor:
         array = self.numpy()
         if dtype is not None and array.dtype != np.dtype(dtype):
             return array.astype(dtype)
-        return array.copy() if copy else array
+        if not copy:
+            return array
+        return aligned_copy(array) if array.flags.c_contiguous else array.copy()

@@ -109,10 +109,11 @@ def test_jax_arrays_are_views_of_the_file_too(tmp_path):
     assert jnp.asarray(checkpoint["a"], jnp.bfloat16).dtype == jnp.bfloat16
 
 
-def test_pages_are_let_go_after_a_copy(tmp_path):
-    numbers = np.arange(100_000.0, dtype=np.float32)
+@pytest.mark.parametrize("count", [100_003, 1_000_003])  # copied by one thread, and by several
+def test_what_lies_askew_is_copied_and_its_pages_let_go(tmp_path, count):
+    numbers = np.random.default_rng(0).random(count, np.float32)
     path = tmp_path / "unaligned.safetensors"
-    header = b'{"a":{"dtype":"F32","shape":[100000],"data_offsets":[0,400000]}}'
+    header = f'{{"a":{{"dtype":"F32","shape":[{count}],"data_offsets":[0,{4 * count}]}}}}'.encode()
     header += b" " * (8 - len(header) % 8)
     path.write_bytes(len(header).to_bytes(8, "little") + header + numbers.tobytes())
     tensor = read(path)["a"]
@@ -120,6 +121,20 @@ def test_pages_are_let_go_after_a_copy(tmp_path):
     assert view.ctypes.data % 64
     np.testing.assert_array_equal(jnp.asarray(tensor), numbers)
     np.testing.assert_array_equal(view, numbers)
+    copy = np.array(tensor)
+    assert copy.flags.writeable
+    np.testing.assert_array_equal(copy, numbers)
+
+
+def test_an_array_without_axes_and_one_without_numbers_are_copied(tmp_path):
+    saved = {"one": torch.tensor(2.5, dtype=torch.float64), "none": torch.zeros(3, 0), "turned": torch.ones(2, 3).t()}
+    checkpoint = read(_saved(tmp_path, saved))
+    for key, tensor in checkpoint.items():
+        copy = np.array(tensor)
+        assert copy.flags.writeable
+        assert copy.dtype == saved[key].numpy().dtype
+        assert copy.shape == saved[key].shape
+        np.testing.assert_array_equal(copy, saved[key].numpy())
 
 
 def test_metadata_of_a_state_dict_is_kept(tmp_path):
