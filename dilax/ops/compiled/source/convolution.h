@@ -33,7 +33,7 @@ class Kernel {
   }
 
  private:
-  const Geometry& geometry_;
+  const Geometry geometry_;
   const float* data_;
 };
 
@@ -164,7 +164,7 @@ class Convolution {
     return std::max<Index>(64, std::min(fair, fitting));
   }
 
-  const Geometry& geometry_;
+  const Geometry geometry_;
   const float* x_;
   Kernel kernel_;
   float* y_;

@@ -105,7 +105,7 @@ class Depthwise {
     return std::max<Index>(64, std::min(kBand, geometry_.places() * slices() / (8 * threads)));
   }
 
-  const Geometry& geometry_;
+  const Geometry geometry_;
   const float* x_;
   const float* kernel_;
   float* y_;

@@ -143,7 +143,7 @@ class KernelGradient {
         std::fill_n(to + (tap * geometry_.in_channels + channel) * geometry_.out_pitch(), out_count, 0.0f);
   }
 
-  const Geometry& geometry_;
+  const Geometry geometry_;
   const float* x_;
   const float* gradient_;
   float* kernel_;

@@ -6,6 +6,7 @@
 // registers while all taps and input channels are summed. Three taps along the last axis take fewer multiplications.
 
 #include <algorithm>
+#include <memory>
 
 #include "convolution.h"
 #include "depthwise.h"
@@ -32,33 +33,42 @@ Geometry Decode(ffi::Span<const Index> numbers, bool transposed) {
 using Array = ffi::Buffer<ffi::F32>;
 using Result = ffi::Result<Array>;
 
-ffi::Error Convolve(ffi::ThreadPool pool, ffi::Span<const Index> numbers, bool transposed, Array x, Array kernel,
-                    Result y) {
-  const Geometry geometry = Decode(numbers, transposed);
-  auto run = [&](const auto& computation) {
-    ForEach(pool, computation.tasks(), [&](Index task) { computation.Compute(task); });
-  };
-  const Index threads = std::max<Index>(1, pool.num_threads());
-  const float *from = x.typed_data(), *weights = kernel.typed_data();
-  if (geometry.groups > 1 && geometry.in_channels == 1 && geometry.out_channels == 1) {
-    run(Depthwise(geometry, from, weights, y->typed_data(), threads));
-  } else if (Winograd::Pays(geometry, threads)) {
-    const Winograd computation(geometry, from, weights, y->typed_data(), threads);
-    ForEach(pool, computation.packings(), [&](Index packing) { computation.Pack(packing); });
-    run(computation);
-  } else {
-    run(Convolution(geometry, from, weights, y->typed_data(), threads));
-  }
-  return ffi::Error::Success();
+// Of fewer multiplications a thread is done before another has woken.
+constexpr Index kWorth = 1 << 20;
+
+bool IsSmall(const Geometry& geometry) {
+  return geometry.places() * geometry.taps() * geometry.in_channels * geometry.out_pitch() < kWorth;
 }
 
-ffi::Error ConvolveKernelGradient(ffi::ThreadPool pool, ffi::Span<const Index> numbers, Array x, Array gradient,
-                                  Result kernel) {
+template <typename Computation>
+Tasks All(const std::shared_ptr<Computation>& computation) {
+  return {computation->tasks(), [computation](Index task) { computation->Compute(task); }};
+}
+
+ffi::Future Convolve(ffi::ThreadPool pool, ffi::Span<const Index> numbers, bool transposed, Array x, Array kernel,
+                     Result y) {
+  const Geometry geometry = Decode(numbers, transposed);
+  const Index threads = std::max<Index>(1, pool.num_threads());
+  const float *from = x.typed_data(), *weights = kernel.typed_data();
+  float* to = y->typed_data();
+  const bool alone = IsSmall(geometry);
+  if (geometry.groups > 1 && geometry.in_channels == 1 && geometry.out_channels == 1)
+    return Start(pool, alone, {All(std::make_shared<Depthwise>(geometry, from, weights, to, threads))});
+  if (Winograd::Pays(geometry, threads)) {
+    const auto computation = std::make_shared<Winograd>(geometry, from, weights, to, threads);
+    const Tasks pack{computation->packings(), [computation](Index packing) { computation->Pack(packing); }};
+    return Start(pool, alone, {pack, All(computation)});
+  }
+  return Start(pool, alone, {All(std::make_shared<Convolution>(geometry, from, weights, to, threads))});
+}
+
+ffi::Future ConvolveKernelGradient(ffi::ThreadPool pool, ffi::Span<const Index> numbers, Array x, Array gradient,
+                                   Result kernel) {
   const Geometry geometry = Decode(numbers, false);
-  const KernelGradient computation(geometry, x.typed_data(), gradient.typed_data(), kernel->typed_data(),
-                                   std::max<Index>(1, pool.num_threads()));
-  ForEach(pool, computation.tasks(), [&](Index task) { computation.Compute(task); });
-  return ffi::Error::Success();
+  const Index threads = std::max<Index>(1, pool.num_threads());
+  const auto computation = std::make_shared<KernelGradient>(geometry, x.typed_data(), gradient.typed_data(),
+                                                            kernel->typed_data(), threads);
+  return Start(pool, IsSmall(geometry), {All(computation)});
 }
 
 }  // namespace

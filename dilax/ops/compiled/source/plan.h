@@ -56,7 +56,7 @@ class Plan {
  private:
   Index runs() const { return static_cast<Index>(runs_.size()); }
 
-  const Geometry& geometry_;
+  const Geometry geometry_;
   std::vector<Run> runs_;
   std::vector<std::vector<Meeting>> met_[2];
   std::vector<Index> bands_;

@@ -5,31 +5,72 @@
 
 #include <algorithm>
 #include <atomic>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <thread>
+#include <utility>
 #include "xla/ffi/api/ffi.h"
 #include "geometry.h"
 
 namespace dilax {
 
-// Runs work(0), work(1), … on the threads of XLA's pool and on this one; returns when all are done. A thread that comes
-// late finds nothing left and touches nothing, so a busy pool delays nobody.
-template <typename Work>
-void ForEach(xla::ffi::ThreadPool& pool, Index count, const Work& work) {
-  struct State {
+// Tasks of one kind, in any order and at the same time.
+struct Tasks {
+  Index count;
+  std::function<void(Index)> run;
+};
+
+// Kinds of tasks, each of which begins when all of the one before are done.
+class Work {
+ public:
+  explicit Work(std::initializer_list<Tasks> kinds) {
+    for (const Tasks& tasks : kinds) stages_.emplace_back(tasks);
+  }
+
+  // Takes tasks until none are left, and tells `done` if the last one of all was among them. A thread that comes late
+  // finds nothing and touches nothing.
+  void Run(xla::ffi::Promise& done) {
+    for (Stage& stage : stages_) {
+      for (Index task; (task = stage.next.fetch_add(1)) < stage.tasks.count;) {
+        stage.tasks.run(task);
+        if (stage.done.fetch_add(1, std::memory_order_acq_rel) + 1 == stage.tasks.count && &stage == &stages_.back())
+          done.SetAvailable();
+      }
+      if (&stage != &stages_.back())
+        while (stage.done.load(std::memory_order_acquire) < stage.tasks.count) std::this_thread::yield();
+    }
+  }
+
+  Index most() const {
+    Index count = 0;
+    for (const Stage& stage : stages_) count = std::max(count, stage.tasks.count);
+    return count;
+  }
+
+ private:
+  struct Stage {
+    explicit Stage(Tasks tasks) : tasks(std::move(tasks)) {}
+    Tasks tasks;
     std::atomic<Index> next{0}, done{0};
   };
-  auto state = std::make_shared<State>();
-  auto run = [state, count, &work] {
-    for (Index index; (index = state->next.fetch_add(1)) < count;) {
-      work(index);
-      state->done.fetch_add(1, std::memory_order_release);
-    }
-  };
-  const Index helpers = std::min<Index>(pool.num_threads(), count) - 1;
-  for (Index helper = 0; helper < helpers; ++helper) pool.Schedule(decltype(run)(run));
-  run();
-  while (state->done.load(std::memory_order_acquire) < count) std::this_thread::yield();
+  std::deque<Stage> stages_;
+};
+
+// Does the work on the threads of XLA's pool, or on this thread alone where waking others takes longer. The calling
+// thread takes no part in what the pool does: it sleeps meanwhile and leaves its processor to the pool, whose threads
+// would often be woken on the same processor and wait for it.
+inline xla::ffi::Future Start(xla::ffi::ThreadPool& pool, bool alone, std::initializer_list<Tasks> kinds) {
+  auto work = std::make_shared<Work>(kinds);
+  xla::ffi::Promise done;
+  xla::ffi::Future future(done);
+  const Index threads = alone ? 1 : std::min<Index>(pool.num_threads(), work->most());
+  if (threads < 2) {
+    work->Run(done);
+  } else {
+    for (Index thread = 0; thread < threads; ++thread) pool.Schedule([work, done]() mutable { work->Run(done); });
+  }
+  return future;
 }
 
 }  // namespace dilax
