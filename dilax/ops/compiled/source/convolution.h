@@ -108,7 +108,25 @@ class Convolution {
         y_(y),
         parts_(Parts(geometry.out_channels)),
         together_(Together()),
-        plan_(geometry, Band(threads)) {}
+        plan_(geometry, Band(threads)),
+        packed_(geometry.groups > 1 ? 0 : geometry.taps() * geometry.in_channels * (geometry.out_channels + kLanes)) {
+    const Index channels = geometry.groups > 1 ? 0 : geometry.in_channels;
+    for (Index first = 0; first < channels; first += Depth(channels - first)) chunks_.push_back(first);
+  }
+
+  // Without groups every band reads the same kernel, so it is packed once. All are to be done before any task.
+  Index packings() const { return static_cast<Index>(chunks_.size()) * geometry_.taps(); }
+
+  // Packs some input channels of one tap.
+  void Pack(Index packing) const {
+    const Index tap = packing % geometry_.taps(), channel = chunks_[packing / geometry_.taps()];
+    const Index channels = Depth(geometry_.in_channels - channel);
+    // A few rows for all parts before the next rows, so that what is read lies in the first cache.
+    for (Index row = 0; row < channels; row += kRows)
+      for (const Part& part : parts_)
+        kernel_.Pack(tap, 0, part, channel + row, std::min(kRows, channels - row),
+                     AllPacked(part, channel) + (tap * channels + row) * part.width());
+  }
 
   Index tasks() const { return plan_.bands() * bunches() * parts(); }
 
@@ -123,7 +141,7 @@ class Convolution {
     const Index together = std::min(taps, std::max<Index>(1, kDepth / depth));
     const Bunch bunch{std::min(together_, geometry_.groups - group), channels, together * depth * width,
                       geometry_.out_channels};
-    Packed packed(bunch.groups * bunch.kernel);
+    Packed packed(chunks_.empty() ? bunch.groups * bunch.kernel : 0);
     const auto read = [&](Index place) { return x_ + place * in_pitch + group * channels; };
     const Axis& axis = geometry_.axes[2];
     Sum<decltype(read)> sum{read, part, bunch, {axis.in_step() * in_pitch, 1, width, axis.out_step() * out_pitch},
@@ -135,10 +153,13 @@ class Convolution {
       for (Index tap = 0; tap < taps; tap += together) {
         sum.chunk = {tap, std::min(tap + together, taps), channel, Depth(channels - channel)};
         sum.kernel_tap = sum.chunk.channels * width;
-        for (Index other = 0; other < bunch.groups; ++other)
-          for (Index one = tap; one < sum.chunk.tap_end; ++one)
-            kernel_.Pack(one, group + other, part, channel, sum.chunk.channels,
-                         packed.data() + other * bunch.kernel + (one - tap) * sum.kernel_tap);
+        if (!chunks_.empty())
+          sum.kernel = AllPacked(part, channel) + tap * sum.kernel_tap;
+        else
+          for (Index other = 0; other < bunch.groups; ++other)
+            for (Index one = tap; one < sum.chunk.tap_end; ++one)
+              kernel_.Pack(one, group + other, part, channel, sum.chunk.channels,
+                           packed.data() + other * bunch.kernel + (one - tap) * sum.kernel_tap);
         plan_.Visit(band, sum);
         sum.fresh = false;
       }
@@ -146,6 +167,13 @@ class Convolution {
   }
 
  private:
+  static constexpr Index kRows = 32;
+
+  // A part's packed kernel from the first tap of a chunk of input channels on.
+  float* AllPacked(const Part& part, Index channel) const {
+    return packed_.data() + geometry_.taps() * (part.first * geometry_.in_channels + channel * part.width());
+  }
+
   Index parts() const { return static_cast<Index>(parts_.size()); }
   Index bunches() const { return (geometry_.groups + together_ - 1) / together_; }
 
@@ -171,6 +199,8 @@ class Convolution {
   std::vector<Part> parts_;
   Index together_;
   Plan plan_;
+  std::vector<Index> chunks_;  // where chunks of input channels begin, if the kernel is packed once
+  Packed packed_;
 };
 
 }  // namespace dilax

@@ -41,6 +41,11 @@ bool IsSmall(const Geometry& geometry) {
 }
 
 template <typename Computation>
+Tasks Packings(const std::shared_ptr<Computation>& computation) {
+  return {computation->packings(), [computation](Index packing) { computation->Pack(packing); }};
+}
+
+template <typename Computation>
 Tasks All(const std::shared_ptr<Computation>& computation) {
   return {computation->tasks(), [computation](Index task) { computation->Compute(task); }};
 }
@@ -56,10 +61,10 @@ ffi::Future Convolve(ffi::ThreadPool pool, ffi::Span<const Index> numbers, bool 
     return Start(pool, alone, {All(std::make_shared<Depthwise>(geometry, from, weights, to, threads))});
   if (Winograd::Pays(geometry, threads)) {
     const auto computation = std::make_shared<Winograd>(geometry, from, weights, to, threads);
-    const Tasks pack{computation->packings(), [computation](Index packing) { computation->Pack(packing); }};
-    return Start(pool, alone, {pack, All(computation)});
+    return Start(pool, alone, {Packings(computation), All(computation)});
   }
-  return Start(pool, alone, {All(std::make_shared<Convolution>(geometry, from, weights, to, threads))});
+  const auto computation = std::make_shared<Convolution>(geometry, from, weights, to, threads);
+  return Start(pool, alone, {Packings(computation), All(computation)});
 }
 
 ffi::Future ConvolveKernelGradient(ffi::ThreadPool pool, ffi::Span<const Index> numbers, Array x, Array gradient,
