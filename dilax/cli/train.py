@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -58,6 +59,7 @@ def train(
     """
     from dilax.train.layout import Layout
     from dilax.train.loop import train as begin
+    from dilax.train.processes import is_first
 
     from .run_view import RunView
 
@@ -72,7 +74,7 @@ def train(
     start, moments = _start(initial, run)
     if dry_run:
         return _describe(run, start, moments, layout)
-    with RunView() as view:
+    with RunView() if is_first() else nullcontext() as view:  # one process speaks for all
         where = resume or output or Path()
         result = begin(
             run, where, resume=resume is not None, initial=start, moments=moments, layout=layout, report=view
@@ -105,7 +107,7 @@ def _as_initial(path: Path, run: TrainConfig) -> TrainConfig:
         return configure(path, run)
     from dilax.train import read_meta
 
-    about = read_meta(path)
+    about = read_meta(path, function="train")
     return dataclasses.replace(run, model=about.model, model_options=about.model_options)
 
 
@@ -114,11 +116,10 @@ def _start(initial: Path | None, run: TrainConfig) -> tuple[Any, Any]:
     if initial is None:
         return None, None
     if initial.is_file():
-        from .console import console
         from .from_torch import load
 
         model, moments, about = load(initial, run)
-        console().print(f"read {initial}: {about}", markup=False)
+        _say(f"read {initial}: {about}")
         return model, moments
     from dilax.train import load_model
 
@@ -128,7 +129,7 @@ def _start(initial: Path | None, run: TrainConfig) -> tuple[Any, Any]:
 def _stored(directory: str) -> TrainConfig:
     from dilax.train import read_meta
 
-    stored = read_meta(directory).config
+    stored = read_meta(directory, function="train").config
     if stored is None:
         raise FileError("train", directory, "was not written by a run", "pass it as --initial of a new run")
     return TrainConfig.from_dict(stored)
@@ -152,6 +153,11 @@ def _with_options(run: TrainConfig, options: Sequence[str] | None, data_options:
 
 def _meet(distributed: bool, coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
     """Join the other processes, if there are any."""
+    if not distributed and coordinator is None and (num_processes is not None or process_id is not None):
+        raise ArgumentError(
+            "train", "coordinator", None, "leaves open where the processes meet",
+            "pass --coordinator host:port, or --distributed where SLURM or Kubernetes started them",
+        )  # fmt: skip
     if coordinator is not None and (num_processes is None or process_id is None):
         raise ArgumentError(
             "train", "coordinator", coordinator, "says where processes meet, but not which they are",
@@ -160,14 +166,28 @@ def _meet(distributed: bool, coordinator: str | None, num_processes: int | None,
     if distributed or coordinator is not None:
         import jax
 
-        jax.distributed.initialize(coordinator, num_processes, process_id)
+        try:
+            jax.distributed.initialize(coordinator, num_processes, process_id)
+        except ValueError as error:
+            raise ArgumentError(
+                "train", "distributed", distributed, f"finds no other processes ({str(error).rstrip('.')})",
+                "pass --coordinator, --num-processes and --process-id",
+            ) from error  # fmt: skip
 
 
 def _describe(run: TrainConfig, start: Any, moments: Any, layout: Any) -> int:
     from dilax.train.dry_run import dry_run
     from dilax.train.task import prepare
 
+    _say(str(dry_run(prepare(run, start, moments=moments, layout=layout))))
+    return 0
+
+
+def _say(text: str) -> None:
+    """Print it, in one process."""
+    from dilax.train.processes import is_first
+
     from .console import console
 
-    console().print(str(dry_run(prepare(run, start, moments=moments, layout=layout))), markup=False)
-    return 0
+    if is_first():
+        console().print(text, markup=False)

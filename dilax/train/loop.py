@@ -34,7 +34,7 @@ class Result:
         epoch: Epochs done.
         metrics: Of the held-out data after the last whole epoch.
         model: The model, in evaluation mode.
-        stopped_by: The signal that stopped it; None if it finished.
+        stopped_by: The signal that stopped it, in this process or another; None if it finished.
     """
 
     directory: Path
@@ -103,7 +103,7 @@ def train(
         run = Run(task, checkpoints, _all_of(listeners), interrupts, see=None if board is None else board.see)
         _go(run, resume)
     progress = run.progress
-    return Result(directory, progress.step, progress.epoch, progress.metrics, run.trained_model(), interrupts.received)
+    return Result(directory, progress.step, progress.epoch, progress.metrics, run.trained_model(), run.stopped_by)
 
 
 def _go(run: Run, resume: bool) -> None:

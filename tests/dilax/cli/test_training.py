@@ -49,7 +49,7 @@ def test_eval_finds_what_the_run_found(run, capsys):
     ("step", "message"),
     [
         ("newest", "eval: step='newest' is neither a step nor best; pass e.g. 120 or best."),
-        ("77", "read_meta: '{run}/77' does not exist; pass the directory of a run or of one of its steps."),
+        ("77", "eval: '{run}' has no step 77; pass one of 0, 2, or best."),
     ],
 )
 def test_eval_of_other_steps(run, capsys, step, message):
