@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..errors import FileError
 from .config import TrainConfig
 from .events import Event, StepDone
 
@@ -23,22 +24,36 @@ class Log:
 
     def __init__(self, path: Path) -> None:
         torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
-        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        self._path = path
+        # Without a buffer, whose rest would fail a second time when the file is closed.
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115
         if torn:
-            self._file.write("\n")
+            self._write("\n")
 
     def __call__(self, event: Event) -> None:
-        """Write one event."""
+        """Write one event.
+
+        Raises:
+            FileError: It cannot be written.
+        """
         if isinstance(event, StepDone):
             return
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
         line = {"time": datetime.now(UTC).isoformat(), "event": name, **_plain(event)}
-        self._file.write(json.dumps(line, allow_nan=False) + "\n")
-        self._file.flush()
+        self._write(json.dumps(line, allow_nan=False) + "\n")
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _write(self, text: str) -> None:
+        content, reason = text.encode(), "No space left on device"
+        try:
+            if self._file.write(content) == len(content):
+                return
+        except OSError as error:
+            reason = error.strerror or str(error)
+        raise FileError("train", self._path, f"cannot be written ({reason})", "free some space, and resume the run")
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -111,7 +111,8 @@ def _go(run: Run, resume: bool) -> None:
         run.resume() if resume else run.start()
         run.go_on()
     except DilaxError as error:
-        run.failed(error)
+        with suppress(FileError):  # the log may be what cannot be written
+            run.failed(error)
         raise
 
 
