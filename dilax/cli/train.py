@@ -168,10 +168,11 @@ def _meet(distributed: bool, coordinator: str | None, num_processes: int | None,
 
         try:
             jax.distributed.initialize(coordinator, num_processes, process_id)
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
+            name, value = ("distributed", True) if coordinator is None else ("coordinator", coordinator)
             raise ArgumentError(
-                "train", "distributed", distributed, f"finds no other processes ({str(error).rstrip('.')})",
-                "pass --coordinator, --num-processes and --process-id",
+                "train", name, value, f"leads to no other processes ({str(error).rstrip('.')})",
+                "pass where they meet as --coordinator host:port, with --num-processes and --process-id",
             ) from error  # fmt: skip
 
 

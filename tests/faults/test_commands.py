@@ -131,3 +131,11 @@ def test_corrupt_samples(tmp_path: Path, pictures: list[Path]) -> None:
     assert out[-1] == "finished at step 6, epoch 2"
     named = [found[1] for line in err if (found := re.search(r"skipped (\d): ", line))]
     assert sorted(named) == ["1", "3", "4"]
+
+
+def test_processes_that_nobody_started(tmp_path: Path) -> None:
+    assert _error(start_dilax("train", "--output", tmp_path / "run", *SMALL, "--distributed")) == (
+        "dilax: train: distributed=True leads to no other processes (coordinator_address should be defined); "
+        "pass where they meet as --coordinator host:port, with --num-processes and --process-id."
+    )
+    assert list(tmp_path.iterdir()) == []
