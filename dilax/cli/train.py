@@ -2,8 +2,11 @@
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
-from contextlib import nullcontext
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,7 +14,10 @@ import tyro
 
 from dilax.train.config import TrainConfig
 
-from ..errors import ArgumentError, FileError
+from ..errors import ArgumentError, DilaxError, FileError
+
+# Seconds for the other processes to say what they have to say.
+_GRACE = 5.0
 
 
 def train(
@@ -76,9 +82,10 @@ def train(
         return _describe(run, start, moments, layout)
     with RunView() if is_first() else nullcontext() as view:  # one process speaks for all
         where = resume or output or Path()
-        result = begin(
-            run, where, resume=resume is not None, initial=start, moments=moments, layout=layout, report=view
-        )
+        with _leaving_together():
+            result = begin(
+                run, where, resume=resume is not None, initial=start, moments=moments, layout=layout, report=view
+            )
     return 0 if result.stopped_by is None else 128 + result.stopped_by
 
 
@@ -174,6 +181,28 @@ def _meet(distributed: bool, coordinator: str | None, num_processes: int | None,
                 "train", name, value, f"leads to no other processes ({str(error).rstrip('.')})",
                 "pass where they meet as --coordinator host:port, with --num-processes and --process-id",
             ) from error  # fmt: skip
+
+
+@contextmanager
+def _leaving_together() -> Iterator[None]:
+    """End at once after an error in one of several processes; the others notice, and say so.
+
+    JAX would first wait minutes for the others, and they for this one.
+    """
+    import jax
+
+    try:
+        yield
+    except DilaxError as error:
+        if jax.process_count() == 1:
+            raise
+        from .app import USER_ERROR, show_error
+
+        show_error(error)
+        if jax.process_index() == 0:  # when it is gone JAX ends the others without a word
+            time.sleep(_GRACE)
+        sys.stdout.flush()
+        os._exit(USER_ERROR)
 
 
 def _describe(run: TrainConfig, start: Any, moments: Any, layout: Any) -> int:

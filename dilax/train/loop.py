@@ -8,6 +8,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import jax
 from flax import nnx
 
 from ..errors import ArgumentError, DilaxError, FileError
@@ -15,6 +16,7 @@ from .board import Board
 from .checkpoint import Checkpoints
 from .config import TrainConfig
 from .events import Event, Report
+from .failure import LostProcess
 from .interrupts import Interrupts
 from .layout import Layout
 from .log import NAME as LOG
@@ -78,6 +80,7 @@ def train(
         CorruptCheckpoint: No checkpoint in it counts.
         MismatchError: The run was started with another configuration.
         NonFiniteLoss: The loss is NaN or infinite; checkpoints stay as they are.
+        LostProcess: Another process of the run ended or cannot be reached.
         BadSample: A sample cannot be used.
         MissingDependency: The data, or what is to be written, needs a package that is not installed.
     """
@@ -110,6 +113,10 @@ def _go(run: Run, resume: bool) -> None:
     try:
         run.resume() if resume else run.start()
         run.go_on()
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1 or not LostProcess.is_meant_by(error):
+            raise
+        raise LostProcess(error) from error
     except DilaxError as error:
         with suppress(FileError):  # the log may be what cannot be written
             run.failed(error)

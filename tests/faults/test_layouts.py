@@ -10,12 +10,15 @@ import pytest
 
 from dilax.train import all_steps, read_meta
 
-from .running import PATIENCE, finish, free_port, start, start_dilax
+from .running import PATIENCE, finish, free_port, lines, start, start_dilax
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 CHILD = "../dilax/train/child.py"
 #: Seconds after which a process of the child is taken for dead.
 HEARTBEAT = 30
+SMALL = [
+    "--data", "shapes", "--patch-size", 9, "--batch-size", 4, "--steps-per-epoch", 2, "--options", "channels=8",
+]  # fmt: skip
 
 
 def _start(directory: Path, *, devices: int = 1, **options: Any) -> Any:
@@ -109,18 +112,36 @@ def test_a_signal_to_one_of_two_processes_stops_both(tmp_path: Path, alone: Any)
     _same(_end(_start(run, resume=True)), alone)
 
 
+def _command(*arguments: object) -> list[Any]:
+    place = ["--coordinator", f"localhost:{free_port()}", "--num-processes", 2]
+    return [start_dilax("train", *arguments, *place, "--process-id", which, devices=2) for which in (0, 1)]
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_the_command_says_that_another_process_was_killed(tmp_path: Path, killed: int) -> None:
+    run = tmp_path / "run"
+    children = _command("--output", run, *SMALL, "--epochs", 999)
+    assert any(line.startswith("epoch 1:") for line in lines(children[0]))
+    children[killed].kill()
+    began = time.monotonic()
+    _, err = children[1 - killed].communicate(timeout=PATIENCE)
+    assert time.monotonic() - began < 100  # the heartbeat that JAX has if not told otherwise
+    if killed == 0:  # JAX ends the others when the one is gone at which they meet
+        assert children[1].returncode != 0
+    else:
+        assert children[0].returncode == 2
+        assert "dilax: train: another process of the run ended or cannot be reached (" in err
+        assert "see what it says, and resume the run." in err
+    step = read_meta(run).step
+    said, _ = finish(start_dilax("train", "--resume", run, "--epochs", step // 2 + 1))
+    assert said[0].endswith(f", goes on at step {step}")
+
+
 @pytest.mark.parametrize("sharding", ["data", "fsdp"])
 def test_the_command_with_two_processes_and_then_with_one(tmp_path: Path, sharding: str) -> None:
-    small = [
-        "--data", "shapes", "--patch-size", 9, "--batch-size", 4, "--steps-per-epoch", 2, "--options", "channels=8",
-    ]  # fmt: skip
     run = tmp_path / "run"
-    place = ["--sharding", sharding, "--coordinator", f"localhost:{free_port()}", "--num-processes", 2]
-    children = [
-        start_dilax("train", "--output", run, *small, "--epochs", 1, *place, "--process-id", which, devices=2)
-        for which in (0, 1)
-    ]
-    said, silent = (finish(child)[0] for child in children)
+    children = _command("--output", run, *SMALL, "--epochs", 1, "--sharding", sharding)
+    said, silent = ([line for line in finish(child)[0] if "[Gloo]" not in line] for child in children)
     assert said[0].endswith(", starts on 4 devices")
     assert said[-1] == "finished at step 2, epoch 1"
     assert silent == []
