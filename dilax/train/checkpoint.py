@@ -18,6 +18,7 @@ from . import manifest
 from .about import NAME, About, write_about
 from .arguments import due, json_of, metrics_of, step_of
 from .background import Background
+from .failure import LostProcess
 from .lock import Lock
 from .orbax_files import write_arrays
 from .processes import done_by_first, from_first, is_first
@@ -234,8 +235,7 @@ class Checkpoints:
         try:
             self.wait()
         finally:
-            if self._lock is not None:
-                self._lock.release()
+            self._release()
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -246,7 +246,14 @@ class Checkpoints:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if isinstance(error, LostProcess):  # a save would wait for it
+            self._release()
+        else:
+            self.close()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def _open(self, directory: Path) -> Path:
         made = _make_directory(directory)
