@@ -99,7 +99,7 @@ def train(
         listeners = [] if report is None else [report]
         board = None
         if is_first():
-            listeners.insert(0, stack.enter_context(closing(Log(directory / LOG))))
+            listeners.insert(0, stack.enter_context(closing(Log(directory / LOG, task.source.bad_samples))))
             if config.log.tensorboard:
                 board = stack.enter_context(closing(Board(directory, task.source, pictures=config.log.pictures)))
                 listeners.append(board)

@@ -131,6 +131,9 @@ def test_corrupt_samples(tmp_path: Path, pictures: list[Path]) -> None:
     assert out[-1] == "finished at step 6, epoch 2"
     named = [found[1] for line in err if (found := re.search(r"skipped (\d): ", line))]
     assert sorted(named) == ["1", "3", "4"]
+    logged = _logged(tmp_path / "skip", "sample_skipped")
+    assert sorted(sample["name"] for sample in logged) == ["1", "3", "4"]
+    assert [(sample["count"], sample["limit"]) for sample in logged] == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_processes_that_nobody_started(tmp_path: Path) -> None:

@@ -127,8 +127,7 @@ def test_the_command_says_that_another_process_was_killed(tmp_path: Path, killed
     began = time.monotonic()
     _, err = children[1 - killed].communicate(timeout=PATIENCE)
     assert time.monotonic() - began < 100  # the heartbeat that JAX has if not told otherwise
-    # Several devices of one process that compute on Gloo wait for the heartbeat, and JAX ends the process then; one device
-    # hears of it at once.
+    # Of several devices of a process, those that Gloo does not tell wait until JAX ends it at the heartbeat.
     if killed == 0:  # JAX ends the others when the one is gone at which they meet
         assert children[1].returncode != 0
     else:
