@@ -39,9 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DilaxError as error:
         if traceback:
             raise
-        from .console import error_console
-
-        error_console().print(f"dilax: {error}", style="red", markup=False)
+        show_error(error)
         return USER_ERROR
     except KeyboardInterrupt:
         from .console import error_console
@@ -49,6 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         error_console().print("stopped", style="red")
         return 130
     return status or 0
+
+
+def show_error(error: DilaxError) -> None:
+    """Print an error that the user can put right."""
+    from .console import error_console
+
+    error_console().print(f"dilax: {error}", style="red", markup=False)
 
 
 def _run(arguments: list[str]) -> Any:

@@ -11,8 +11,6 @@ from rich.text import Text
 
 # Width where there is no terminal to ask.
 _WIDTH = 110
-# Seconds between lines of a plain log.
-_PAUSE = 10.0
 
 
 def console() -> Console:
@@ -50,7 +48,7 @@ def working(description: str, *, out: Console | None = None) -> Iterator[Callabl
     """
     out = console() if out is None else out
     if not out.is_terminal:
-        yield _PlainLog(out, description)
+        yield PlainLog(out, description)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=out, transient=True) as progress:
@@ -58,11 +56,17 @@ def working(description: str, *, out: Console | None = None) -> Iterator[Callabl
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-class _PlainLog:
-    """Says how far some work is, at most once in a few seconds."""
+class PlainLog:
+    """Says now and then how far some work is.
 
-    def __init__(self, out: Console, description: str) -> None:
-        self._out, self._description = out, description
+    Args:
+        out: Where.
+        description: What is done.
+        pause: Seconds from one line to the next, at least.
+    """
+
+    def __init__(self, out: Console, description: str, *, pause: float = 10.0) -> None:
+        self._out, self._description, self._pause = out, description, pause
         self._begin = self._last = time.monotonic()
         self._before: int | None = None
 
@@ -70,7 +74,7 @@ class _PlainLog:
         now = time.monotonic()
         if self._before is None:  # a resumed run does not begin at zero
             self._before, self._begin = done, now
-        if now - self._last < _PAUSE:
+        if now - self._last < self._pause:
             return
         self._last = now
         speed = (done - self._before) / (now - self._begin) if now > self._begin else 0.0

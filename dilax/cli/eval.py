@@ -37,15 +37,17 @@ def eval(
     """
     from dilax.data import load_source
     from dilax.train import TrainConfig, evaluate, load_model, make_predict, model_arrays, read_meta
+    from dilax.train.task import check_model
 
     where = _step(run, step)
-    stored = read_meta(where).config
+    stored = read_meta(where, function="eval").config
     if stored is None:
         raise FileError("eval", where, "was not written by a run", "pass the directory of a run")
     config = TrainConfig.from_dict(stored)
     chosen = config.data if data is None else dataclasses.replace(config.data, source=data, options={})
     source = load_source(chosen.source, chosen.options, bad_samples=chosen.bad_samples, skip_limit=chosen.skip_limit)
     model, about = load_model(where)
+    check_model("eval", about.model, model, source)
     edge = config.evaluation.tile if tile is None else tile
     metrics = evaluate(make_predict(model), model_arrays(model), source, tile=edge)
     if as_json:
@@ -77,13 +79,27 @@ def _step(run: Path, step: str | None) -> Path:
         return _best(run)
     if not step.isdecimal():
         raise ArgumentError("eval", "step", step, "is neither a step nor best", "pass e.g. 120 or best")
+    if run.is_dir() and not (run / step).exists():
+        raise _absent(run, step)
     return run / step
+
+
+def _absent(run: Path, step: str) -> FileError:
+    from dilax.train.manifest import NAME
+    from dilax.train.steps import candidates
+
+    if (run / NAME).exists():
+        fix = f"leave --step out, or pass the directory of its run, {str(run.parent)!r}"
+        return FileError("eval", run, "is one step and has none", fix)
+    steps = [str(found) for found in reversed(candidates(run))]
+    fix = f"pass one of {', '.join(steps)}, or best" if steps else "pass the directory of a run"
+    return FileError("eval", run, f"has no step {step}", fix)
 
 
 def _best(run: Path) -> Path:
     from dilax.train import TrainConfig, all_steps, read_meta
 
-    stored = read_meta(run).config
+    stored = read_meta(run, function="eval").config
     metric = TrainConfig.from_dict(stored).evaluation.metric if stored else "mean_dice"
     ranked = [
         (entry.metrics[metric], entry.step)

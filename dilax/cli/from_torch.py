@@ -47,14 +47,14 @@ def load(path: Path, run: TrainConfig) -> tuple[Any, dict[str, Any] | None, str]
 
     checkpoint, model = interop.read(path), _build(run)
     if not _has_optimizer(checkpoint):
-        return model, None, str(interop.load(model, checkpoint))
+        return model, None, f"{interop.load(model, checkpoint)}{_schedulers(checkpoint)}"
     resumed = _resume(checkpoint, model)
     kind = resumed.torch_optimizer.kind
     found = collect(kind, resumed.state)
     moments: dict[str, Any] = {
         ours: found.arrays[theirs] for ours, theirs in MOMENTS[kind].items() if theirs in found.arrays
     }
-    return model, {**moments, "count": resumed.step}, f"{resumed.report}; the learning rate is --schedule's"
+    return model, {**moments, "count": resumed.step}, f"{resumed.report}{_schedulers(checkpoint)}"
 
 
 def _build(run: TrainConfig) -> Any:
@@ -69,6 +69,16 @@ def _has_optimizer(checkpoint: Any) -> bool:
     from interop.files.optimizers import find_optimizers
 
     return any(not found.is_scheduler for found in find_optimizers(checkpoint.root))
+
+
+def _schedulers(checkpoint: Any) -> str:
+    """A sentence about the file's schedulers, which a run does not go on with; empty if it has none."""
+    from interop.files.optimizers import find_optimizers
+
+    kinds = [found.kind for found in find_optimizers(checkpoint.root) if found.is_scheduler]
+    if not kinds:
+        return ""
+    return f"\nnot taken over: {', '.join(kinds)}; the learning rate is that of --learning-rate and --schedule"
 
 
 def _resume(checkpoint: Any, model: Any) -> Any:

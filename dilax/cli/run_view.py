@@ -4,19 +4,23 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from .console import Rate, console
+from .console import PlainLog, Rate, console
+
+# Seconds between lines about steps where there is no terminal to show a bar.
+_PAUSE = 60.0
 
 
 class RunView:
-    """Shows a run: a bar for the steps on a terminal, and a line for each epoch."""
+    """Shows a run: a bar for the steps on a terminal, elsewhere a line in a minute, and a line for each epoch."""
 
     def __init__(self) -> None:
         self._out = console()
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn(),
-            TextColumn("loss {task.fields[loss]:.4f}"), console=self._out, transient=True,
+            TextColumn("{task.fields[loss]}"), console=self._out, transient=True,
             disable=not self._out.is_terminal,
         )  # fmt: skip
+        self._plain = PlainLog(self._out, "training", pause=_PAUSE)
         self._total = self._per_epoch = 0
 
     def __enter__(self) -> "RunView":
@@ -41,16 +45,19 @@ class RunView:
             self._print(f"skipped: {skipped}")
         for change in event.changes:
             self._print(f"changed: {change}")
-        self._task = self._progress.add_task("training", total=self._total, completed=event.step, loss=float("nan"))
+        self._task = self._progress.add_task("training", total=self._total, completed=event.step, loss="")
 
     def _SanityChecked(self, event: Any) -> None:
         self._print(f"the evaluation works ({event.seconds:.1f} s)")
 
     def _StepDone(self, event: Any) -> None:
         self._progress.update(
-            self._task, completed=event.step, loss=event.loss,
+            self._task, completed=event.step, loss=f"loss {event.loss:.4f}",
             description=f"epoch {event.epoch} of {self._total // self._per_epoch}",
         )  # fmt: skip
+
+        if not self._out.is_terminal:
+            self._plain(event.step, self._total)
 
     def _EpochDone(self, event: Any) -> None:
         metrics, held_out = event.metrics, ""

@@ -2,7 +2,11 @@
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +14,10 @@ import tyro
 
 from dilax.train.config import TrainConfig
 
-from ..errors import ArgumentError, FileError
+from ..errors import ArgumentError, DilaxError, FileError
+
+# Seconds for the other processes to say what they have to say.
+_GRACE = 5.0
 
 
 def train(
@@ -58,6 +65,7 @@ def train(
     """
     from dilax.train.layout import Layout
     from dilax.train.loop import train as begin
+    from dilax.train.processes import is_first
 
     from .run_view import RunView
 
@@ -72,11 +80,12 @@ def train(
     start, moments = _start(initial, run)
     if dry_run:
         return _describe(run, start, moments, layout)
-    with RunView() as view:
+    with RunView() if is_first() else nullcontext() as view:  # one process speaks for all
         where = resume or output or Path()
-        result = begin(
-            run, where, resume=resume is not None, initial=start, moments=moments, layout=layout, report=view
-        )
+        with _leaving_together():
+            result = begin(
+                run, where, resume=resume is not None, initial=start, moments=moments, layout=layout, report=view
+            )
     return 0 if result.stopped_by is None else 128 + result.stopped_by
 
 
@@ -105,7 +114,7 @@ def _as_initial(path: Path, run: TrainConfig) -> TrainConfig:
         return configure(path, run)
     from dilax.train import read_meta
 
-    about = read_meta(path)
+    about = read_meta(path, function="train")
     return dataclasses.replace(run, model=about.model, model_options=about.model_options)
 
 
@@ -114,11 +123,10 @@ def _start(initial: Path | None, run: TrainConfig) -> tuple[Any, Any]:
     if initial is None:
         return None, None
     if initial.is_file():
-        from .console import console
         from .from_torch import load
 
         model, moments, about = load(initial, run)
-        console().print(f"read {initial}: {about}", markup=False)
+        _say(f"read {initial}: {about}")
         return model, moments
     from dilax.train import load_model
 
@@ -128,7 +136,7 @@ def _start(initial: Path | None, run: TrainConfig) -> tuple[Any, Any]:
 def _stored(directory: str) -> TrainConfig:
     from dilax.train import read_meta
 
-    stored = read_meta(directory).config
+    stored = read_meta(directory, function="train").config
     if stored is None:
         raise FileError("train", directory, "was not written by a run", "pass it as --initial of a new run")
     return TrainConfig.from_dict(stored)
@@ -152,6 +160,11 @@ def _with_options(run: TrainConfig, options: Sequence[str] | None, data_options:
 
 def _meet(distributed: bool, coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
     """Join the other processes, if there are any."""
+    if not distributed and coordinator is None and (num_processes is not None or process_id is not None):
+        raise ArgumentError(
+            "train", "coordinator", None, "leaves open where the processes meet",
+            "pass --coordinator host:port, or --distributed where SLURM or Kubernetes started them",
+        )  # fmt: skip
     if coordinator is not None and (num_processes is None or process_id is None):
         raise ArgumentError(
             "train", "coordinator", coordinator, "says where processes meet, but not which they are",
@@ -160,14 +173,51 @@ def _meet(distributed: bool, coordinator: str | None, num_processes: int | None,
     if distributed or coordinator is not None:
         import jax
 
-        jax.distributed.initialize(coordinator, num_processes, process_id)
+        try:
+            jax.distributed.initialize(coordinator, num_processes, process_id)
+        except (ValueError, RuntimeError) as error:
+            name, value = ("distributed", True) if coordinator is None else ("coordinator", coordinator)
+            raise ArgumentError(
+                "train", name, value, f"leads to no other processes ({str(error).rstrip('.')})",
+                "pass where they meet as --coordinator host:port, with --num-processes and --process-id",
+            ) from error  # fmt: skip
+
+
+@contextmanager
+def _leaving_together() -> Iterator[None]:
+    """End at once after an error in one of several processes; the others notice, and say so.
+
+    JAX would first wait minutes for the others, and they for this one.
+    """
+    import jax
+
+    try:
+        yield
+    except DilaxError as error:
+        if jax.process_count() == 1:
+            raise
+        from .app import USER_ERROR, show_error
+
+        show_error(error)
+        if jax.process_index() == 0:  # when it is gone JAX ends the others without a word
+            time.sleep(_GRACE)
+        sys.stdout.flush()
+        os._exit(USER_ERROR)
 
 
 def _describe(run: TrainConfig, start: Any, moments: Any, layout: Any) -> int:
     from dilax.train.dry_run import dry_run
     from dilax.train.task import prepare
 
+    _say(str(dry_run(prepare(run, start, moments=moments, layout=layout))))
+    return 0
+
+
+def _say(text: str) -> None:
+    """Print it, in one process."""
+    from dilax.train.processes import is_first
+
     from .console import console
 
-    console().print(str(dry_run(prepare(run, start, moments=moments, layout=layout))), markup=False)
-    return 0
+    if is_first():
+        console().print(text, markup=False)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .config import read_config as read_config
     from .evaluation import EvaluationStopped as EvaluationStopped
     from .evaluation import evaluate as evaluate
+    from .failure import LostProcess as LostProcess
     from .failure import NonFiniteLoss as NonFiniteLoss
     from .layout import Layout as Layout
     from .loop import Result as Result
@@ -62,6 +63,7 @@ _HOMES = {
     "Layout": "layout",
     "LogConfig": "parts",
     "LossConfig": "parts",
+    "LostProcess": "failure",
     "NonFiniteLoss": "failure",
     "Objective": "objective",
     "OptimizerConfig": "parts",

@@ -1,4 +1,4 @@
-"""What all processes of a run must agree on: when to stop, and what was counted."""
+"""What all processes of a run must agree on: when to stop and why, and what was counted."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from .layout import Layout
 
 
 class StopVote:
-    """Whether any process wants to stop, known to all after the same step.
+    """Whether any process wants to stop, and why, known to all after the same step.
 
     Args:
         layout: Where the run's arrays are.
@@ -20,14 +20,21 @@ class StopVote:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._any = jax.jit(jnp.max, out_shardings=layout.whole)
+        self._largest = jax.jit(jnp.max, out_shardings=layout.whole)
 
-    def cast(self, stop: bool) -> Any:
-        """Vote; the result, for ``bool``, is computed while the caller goes on."""
+    def cast(self, reason: int) -> Any:
+        """Vote, 0 for going on; the largest of all, for ``int``, is computed while the caller goes on."""
         if jax.process_count() == 1:
-            return stop
-        votes = np.full(jax.local_device_count(), stop, np.int32)
-        return self._any(self._layout.place_batch({"stop": votes})["stop"])
+            return reason
+        votes = np.full(jax.local_device_count(), reason, np.int32)
+        return self._largest(self._layout.place_batch({"stop": votes})["stop"])
+
+
+def largest_of_processes(number: int) -> int:
+    """The largest of the numbers, below 2^31, that the processes have; all call it together."""
+    if jax.process_count() == 1:
+        return number
+    return int(np.max(multihost_utils.process_allgather(np.int32(number))))
 
 
 def sum_over_processes(counts: Int64[np.ndarray, "*shape"]) -> Int64[np.ndarray, "*shape"]:

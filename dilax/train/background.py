@@ -27,6 +27,11 @@ class Background:
         """Whether it is working."""
         return self._thread is not None and self._thread.is_alive()
 
+    @property
+    def failed(self) -> bool:
+        """Whether an error waits for whoever asks."""
+        return self._error is not None
+
     def start(self, work: Callable[[], float]) -> None:
         """Begin; nothing is being done and no error waits.
 

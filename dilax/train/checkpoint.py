@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import Any
 
 from ..errors import ArgumentError, FileError
 from . import manifest
-from .about import About, write_about
+from .about import NAME, About, write_about
 from .arguments import due, json_of, metrics_of, step_of
 from .background import Background
+from .failure import LostProcess
 from .lock import Lock
-from .orbax_files import meet, write_arrays
-from .processes import from_first, is_first
+from .orbax_files import write_arrays
+from .processes import done_by_first, from_first, is_first
 from .reading import Restored, find_best, find_latest, found, read_step
 from .retention import Mode, Retention, remove, remove_leftovers
 from .steps import Skipped, Step, about_of, all_steps, locate, newest
@@ -109,6 +111,26 @@ class Checkpoints:
         self._background.start(partial(self._write, about, packed.arrays))
         return True
 
+    def add_metrics(self, step: int, metrics: Mapping[str, Any], *, meta: Mapping[str, Any] | None = None) -> None:
+        """Give a step that counts metrics that were not known when it was saved.
+
+        It counts at every moment of the change. One of version 1 of the format stays as it is.
+
+        Args:
+            step: Which.
+            metrics: Name to number; others that it has stay.
+            meta: What takes the place of its ``meta``; that stays if None.
+
+        Raises:
+            ArgumentError: A metric is no number, or ``meta`` no JSON.
+            FileError: There is no such step, it cannot be written, or the last save failed.
+            CorruptCheckpoint: It does not count.
+        """
+        self.wait()
+        changes: dict[str, Any] = {} if meta is None else {"meta": json_of(meta)}
+        path = self.directory / str(step_of(step, function="add_metrics"))
+        from_first(partial(self._change_about, path, metrics_of(metrics), changes))
+
     def wait(self) -> float | None:
         """Wait until the last save counts.
 
@@ -128,6 +150,11 @@ class Checkpoints:
     def saving(self) -> bool:
         """Whether a save is still going on in the background."""
         return self._background.busy
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last save failed, and nobody was told: the next ``save``, ``wait`` or ``close`` raises it."""
+        return self._background.failed
 
     @property
     def last(self) -> int | None:
@@ -208,8 +235,7 @@ class Checkpoints:
         try:
             self.wait()
         finally:
-            if self._lock is not None:
-                self._lock.release()
+            self._release()
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -220,7 +246,14 @@ class Checkpoints:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        if isinstance(error, LostProcess):  # a save would wait for it
+            self._release()
+        else:
+            self.close()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def _open(self, directory: Path) -> Path:
         made = _make_directory(directory)
@@ -233,6 +266,18 @@ class Checkpoints:
                 "Checkpoints", made, f"holds leftovers that cannot be deleted ({error})", "delete them"
             ) from error
         return made
+
+    def _change_about(self, path: Path, metrics: Mapping[str, float], changes: Mapping[str, Any]) -> None:
+        about = about_of(locate(path, function="add_metrics"))
+        if not (path / NAME).exists():
+            return
+        changed = replace(about, metrics={**about.metrics, **metrics}, **changes)
+        try:
+            manifest.replace_json(path, NAME, changed.to_json())
+        except OSError as error:
+            raise FileError(
+                "add_metrics", path, f"could not be written ({error})", "free some space, and add them again"
+            ) from error
 
     def _restore(self, find: Callable[[], dict[str, Any]], target: Any) -> Restored:
         which = from_first(find)
@@ -257,12 +302,7 @@ class Checkpoints:
             if is_first():
                 _set_aside(path)
             write_arrays(path, arrays)
-            if is_first():
-                write_about(path, about)
-                manifest.write_manifest(path, step=about.step)
-                manifest.sync_directory(self.directory)
-                self._prune()
-            meet()
+            done_by_first(partial(self._complete, path, about))
         except Exception as error:  # Orbax and its libraries raise what they like
             if is_first():
                 _clear(path)
@@ -271,6 +311,13 @@ class Checkpoints:
                 "free some space or pass another directory",
             ) from error  # fmt: skip
         return time.monotonic() - begin
+
+    def _complete(self, path: Path, about: About) -> None:
+        """Let a step whose arrays are written count."""
+        write_about(path, about)
+        manifest.write_manifest(path, step=about.step)
+        manifest.sync_directory(self.directory)
+        self._prune()
 
     def _prune(self) -> None:
         for step in self._retention.superfluous(all_steps(self.directory, hashes=False)):
@@ -302,4 +349,5 @@ def _set_aside(path: Path) -> None:
     if not os.path.lexists(path):
         return
     names = (path.with_name(f"{path.name}.damaged-{n}") for n in itertools.count(1))
-    os.replace(path, next(name for name in names if not os.path.lexists(name)))
+    with contextlib.suppress(OSError):  # then it is in the way of all processes, and all say so
+        os.replace(path, next(name for name in names if not os.path.lexists(name)))

@@ -1,4 +1,4 @@
-"""A step that went wrong: the error, and the batch it happened with."""
+"""Steps that went wrong: the errors, and the batch it happened with."""
 
 import math
 from pathlib import Path
@@ -26,6 +26,26 @@ class NonFiniteLoss(DilaxError):
             f"train: {what} step {step} {verb} not finite; resume from the last checkpoint with a lower learning "
             f"rate, and see the batch in {str(record)!r}."
         )
+
+
+class LostProcess(DilaxError):
+    """Another process of the run ended, or cannot be reached.
+
+    Args:
+        error: What JAX says.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        super().__init__(
+            f"train: another process of the run ended or cannot be reached ({reason}); see what it says, and resume "
+            "the run."
+        )
+
+    @staticmethod
+    def is_meant_by(error: Exception) -> bool:
+        """Whether an error of JAX says that another process is gone, and not, say, that memory is."""
+        return any(word in str(error) for word in ("Gloo", "NCCL", "UNAVAILABLE", "heartbeat", "Barrier"))
 
 
 def record_batch(directory: Path, batch: Any, **about: Any) -> Path:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..data.bad_samples import BadSamples
+from ..errors import FileError
 from .config import TrainConfig
 from .events import Event, StepDone
 
@@ -19,26 +21,54 @@ class Log:
 
     Args:
         path: The file; a line that a kill cut short stays as it is, and the next begins below it.
+        bad_samples: Whose skipped samples are written too, each once, when the next event comes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bad_samples: BadSamples | None = None) -> None:
+        self._bad_samples, self._skipped = bad_samples, 0
         torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
-        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115
+        self._path = path
+        # Without a buffer, whose rest would fail a second time when the file is closed.
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115
         if torn:
-            self._file.write("\n")
+            self._write("\n")
 
     def __call__(self, event: Event) -> None:
-        """Write one event."""
+        """Write one event.
+
+        Raises:
+            FileError: It cannot be written.
+        """
+        self._note_skipped()
         if isinstance(event, StepDone):
             return
         name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-        line = {"time": datetime.now(UTC).isoformat(), "event": name, **_plain(event)}
-        self._file.write(json.dumps(line, allow_nan=False) + "\n")
-        self._file.flush()
+        self._add(name, _plain(event))
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _note_skipped(self) -> None:
+        if self._bad_samples is None:
+            return
+        for name, reason in list(self._bad_samples.skipped.items())[self._skipped :]:
+            self._skipped += 1
+            about = {"name": name, "reason": reason, "count": self._skipped, "limit": self._bad_samples.limit}
+            self._add("sample_skipped", about)
+
+    def _add(self, event: str, about: dict[str, Any]) -> None:
+        line = {"time": datetime.now(UTC).isoformat(), "event": event, **about}
+        self._write(json.dumps(line, allow_nan=False) + "\n")
+
+    def _write(self, text: str) -> None:
+        content, reason = text.encode(), "No space left on device"
+        try:
+            if self._file.write(content) == len(content):
+                return
+        except OSError as error:
+            reason = error.strerror or str(error)
+        raise FileError("train", self._path, f"cannot be written ({reason})", "free some space, and resume the run")
 
 
 def _plain(value: Any) -> Any:

@@ -2,12 +2,13 @@
 
 import signal
 from collections.abc import Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import jax
 from flax import nnx
 
 from ..errors import ArgumentError, DilaxError, FileError
@@ -15,6 +16,7 @@ from .board import Board
 from .checkpoint import Checkpoints
 from .config import TrainConfig
 from .events import Event, Report
+from .failure import LostProcess
 from .interrupts import Interrupts
 from .layout import Layout
 from .log import NAME as LOG
@@ -34,7 +36,7 @@ class Result:
         epoch: Epochs done.
         metrics: Of the held-out data after the last whole epoch.
         model: The model, in evaluation mode.
-        stopped_by: The signal that stopped it; None if it finished.
+        stopped_by: The signal that stopped it, in this process or another; None if it finished.
     """
 
     directory: Path
@@ -78,6 +80,7 @@ def train(
         CorruptCheckpoint: No checkpoint in it counts.
         MismatchError: The run was started with another configuration.
         NonFiniteLoss: The loss is NaN or infinite; checkpoints stay as they are.
+        LostProcess: Another process of the run ended or cannot be reached.
         BadSample: A sample cannot be used.
         MissingDependency: The data, or what is to be written, needs a package that is not installed.
     """
@@ -96,22 +99,27 @@ def train(
         listeners = [] if report is None else [report]
         board = None
         if is_first():
-            listeners.insert(0, stack.enter_context(closing(Log(directory / LOG))))
+            listeners.insert(0, stack.enter_context(closing(Log(directory / LOG, task.source.bad_samples))))
             if config.log.tensorboard:
                 board = stack.enter_context(closing(Board(directory, task.source, pictures=config.log.pictures)))
                 listeners.append(board)
         run = Run(task, checkpoints, _all_of(listeners), interrupts, see=None if board is None else board.see)
         _go(run, resume)
     progress = run.progress
-    return Result(directory, progress.step, progress.epoch, progress.metrics, run.trained_model(), interrupts.received)
+    return Result(directory, progress.step, progress.epoch, progress.metrics, run.trained_model(), run.stopped_by)
 
 
 def _go(run: Run, resume: bool) -> None:
     try:
         run.resume() if resume else run.start()
         run.go_on()
+    except jax.errors.JaxRuntimeError as error:
+        if jax.process_count() == 1 or not LostProcess.is_meant_by(error):
+            raise
+        raise LostProcess(error) from error
     except DilaxError as error:
-        run.failed(error)
+        with suppress(FileError):  # the log may be what cannot be written
+            run.failed(error)
         raise
 
 

@@ -17,6 +17,7 @@ VERSION = 2
 READABLE = (1, 2)
 
 _TEMPORARY = ".manifest.json.partial"
+_REPLACEMENT = ".replacement.partial"
 
 # Of a file: name, size, inode, and when it or its description last changed, in nanoseconds.
 _Fingerprint = tuple[tuple[str, int, int, int], ...]
@@ -35,16 +36,36 @@ def write_manifest(directory: Path, *, step: int) -> None:
     Raises:
         OSError: A file cannot be read or written.
     """
-    files = {}
-    for name in sorted(_files(directory)):
-        with open(directory / name, "rb+") as file:
-            os.fsync(file.fileno())
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-            files[name] = {"size": file.tell(), "sha256": digest}
+    files = {name: _entry(directory / name) for name in sorted(_files(directory))}
     for folder in {directory, *(directory / name for name in files)}:
         sync_directory(folder if folder.is_dir() else folder.parent)
     content = {"format": FORMAT, "version": VERSION, "step": step, "files": files}
     write_json(directory / NAME, content, through=directory / _TEMPORARY)
+
+
+def replace_json(directory: Path, name: str, content: Any) -> None:
+    """Replace a file of a step that counts; at every moment it counts, with the old file or with the new one.
+
+    In between the manifest lists both.
+
+    Args:
+        directory: The step's directory.
+        name: The file, which its manifest lists.
+        content: The new JSON.
+
+    Raises:
+        OSError: A file cannot be read or written.
+        ValueError: The content holds NaN or infinity, which JSON lacks.
+    """
+    write_json(directory / _REPLACEMENT, content)
+    listed = json.loads((directory / NAME).read_bytes())
+    old, new = listed["files"][name], _entry(directory / _REPLACEMENT)
+    listed["files"][name] = [*_alternatives(old), new]
+    write_json(directory / NAME, listed, through=directory / _TEMPORARY)
+    os.replace(directory / _REPLACEMENT, directory / name)
+    sync_directory(directory)
+    listed["files"][name] = new
+    write_json(directory / NAME, listed, through=directory / _TEMPORARY)
 
 
 def problem(directory: Path, *, step: int | None = None, hashes: bool = True) -> str | None:
@@ -153,21 +174,36 @@ def _read(path: Path, step: int | None) -> dict[str, Any] | str:
 
 def _file_problem(directory: Path, name: str, entry: Any, hashes: bool) -> str | None:
     path = directory / name
-    if not isinstance(entry, dict) or set(entry) != {"size", "sha256"}:
+    entries = _alternatives(entry)
+    if not entries or any(not isinstance(one, dict) or set(one) != {"size", "sha256"} for one in entries):
         return f"has a {NAME} that does not describe {name!r}"
     linked = [part for part in (path, *path.parents) if part != directory and part.is_symlink()]
     if linked and linked[-1].is_relative_to(directory):
         return f"holds the symbolic link {str(linked[-1].relative_to(directory))!r}"
     if not path.is_file():
         return f"lacks {name!r}"
-    if path.stat().st_size != entry["size"]:
-        return f"has {path.stat().st_size} bytes in {name!r} where {entry['size']} were written"
+    sizes = [one["size"] for one in entries]
+    if path.stat().st_size not in sizes:
+        return f"has {path.stat().st_size} bytes in {name!r} where {' or '.join(map(str, sizes))} were written"
     if not hashes:
         return None
     with open(path, "rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != entry["sha256"]:
+        if hashlib.file_digest(file, "sha256").hexdigest() not in [one["sha256"] for one in entries]:
             return f"has other bytes in {name!r} than were written"
     return None
+
+
+def _entry(path: Path) -> dict[str, Any]:
+    """Flush a file to disk and describe it."""
+    with open(path, "rb+") as file:
+        os.fsync(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"size": file.tell(), "sha256": digest}
+
+
+def _alternatives(entry: Any) -> list[Any]:
+    """What a file may be: one thing, but for one that is being replaced."""
+    return entry if isinstance(entry, list) else [entry]
 
 
 def _files(directory: Path) -> Iterator[str]:
@@ -176,7 +212,7 @@ def _files(directory: Path) -> Iterator[str]:
         if entry.is_dir(follow_symlinks=False):
             for inner in _files(Path(entry.path)):
                 yield f"{entry.name}/{inner}"
-        elif entry.name != _TEMPORARY:
+        elif entry.name not in (_TEMPORARY, _REPLACEMENT):
             yield entry.name
 
 

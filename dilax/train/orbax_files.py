@@ -12,8 +12,6 @@ import orbax.checkpoint as ocp
 from .about import About, items_of
 
 _ITEM = "state"
-# Seconds that one process waits for the others.
-_PATIENCE = 600
 _count = itertools.count()
 
 
@@ -33,12 +31,6 @@ def write_arrays(step: Path, arrays: Mapping[str, Any]) -> None:
     )
     with ocp.Checkpointer(handler, multiprocessing_options=together) as writer:
         writer.save(step, args=ocp.args.Composite(**{_ITEM: ocp.args.StandardSave(dict(arrays))}))
-
-
-def meet() -> None:
-    """Wait, without devices, until all processes have come here."""
-    barrier = ocp.multihost.get_barrier_sync_fn(processes=set(range(jax.process_count())))
-    barrier(key=f"dilax-{next(_count)}", timeout_ms=_PATIENCE * 1000)
 
 
 def read_named(step: Path, about: About, shardings: Mapping[str, Any]) -> dict[str, Any]:

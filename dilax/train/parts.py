@@ -40,6 +40,15 @@ class AugmentationConfig:
     saturation: float = 0.0
     hue: float = 0.0
 
+    def __post_init__(self) -> None:
+        owner = "AugmentationConfig"
+        if not isinstance(self.scale, tuple) or len(self.scale) != 2:
+            raise ConfigError(owner, "scale", self.scale, "is no pair", "pass two numbers, e.g. (0.5, 2.0)")
+        for factor in self.scale:
+            numbers(owner, scale=factor)
+        flags(owner, flip=self.flip)
+        numbers(owner, brightness=self.brightness, contrast=self.contrast, saturation=self.saturation, hue=self.hue)
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -145,6 +154,8 @@ class ScheduleConfig:
         owner = "ScheduleConfig"
         choice(owner, "name", self.name, get_args(ScheduleName))
         integers(owner, 0, warmup_steps=self.warmup_steps)
+        if not isinstance(self.milestones, tuple):
+            raise ConfigError(owner, "milestones", self.milestones, "is no list", "pass epochs, e.g. (30, 60)")
         for milestone in self.milestones:
             integers(owner, 1, milestones=milestone)
         numbers(owner, power=self.power, factor=self.factor)

@@ -1,6 +1,7 @@
 """One run: its state, and what moves it from step to step."""
 
 import math
+import signal
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ import jax
 from flax import nnx
 
 from ..errors import FileError
-from .agreement import StopVote
+from .agreement import StopVote, largest_of_processes
 from .arrays import count_parameters, fill_model
 from .changes import Change, drift
 from .checkpoint import Checkpoints
@@ -24,6 +25,9 @@ from .schedules import learning_rate
 from .step import StepResult, make_predict
 from .steps import Skipped
 from .task import Task
+
+# A vote to stop that no signal has: a save failed, and the next one raises its error.
+_SAVE_FAILED = 255
 
 
 class _Launched(NamedTuple):
@@ -62,8 +66,9 @@ class Run:
         self._state, self._predict = task.state, make_predict(task.model)
         self._vote = StopVote(task.layout)
         self._launched: _Launched | None = None
-        self._agreed = False  # to stop, in all processes
+        self._agreed = 0  # to stop, in all processes: the number of a signal, or _SAVE_FAILED
         self._saved: int | None = None
+        self._scored: int | None = None
         self._unreported = (0, 0.0)
         self._evaluated_at: int | None = None
         self._kept: list[Any] = []
@@ -119,6 +124,13 @@ class Run:
         progress = self.progress
         self._emit(RunEnded(progress.step, progress.epoch, str(error), progress.metrics))
 
+    @property
+    def stopped_by(self) -> signal.Signals | None:
+        """The signal that this process received, or that all agreed to stop for; None if there was none."""
+        if self._interrupts.received is None and self._agreed not in (0, _SAVE_FAILED):
+            return signal.Signals(self._agreed)
+        return self._interrupts.received
+
     def trained_model(self) -> nnx.Module:
         """The model with the present arrays, in evaluation mode."""
         fill_model(self._task.model, self._evaluated())
@@ -158,12 +170,15 @@ class Run:
 
     def _must_stop(self) -> bool:
         if jax.process_count() > 1:
-            return self._agreed
+            return bool(self._agreed)
         return self._interrupts.received is not None
 
     def _signal(self) -> str:
-        received = self._interrupts.received
-        return "a signal to another process" if received is None else received.name
+        return "a failed save" if self.stopped_by is None else self.stopped_by.name
+
+    def _wish(self) -> int:
+        """What this process would stop for, as a vote."""
+        return _SAVE_FAILED if self._checkpoints.failed else int(self._interrupts.received or 0)
 
     def _launch(self) -> None:
         """Start a step, and only then wait for the one before: the device is never idle for the host's sake."""
@@ -177,7 +192,7 @@ class Run:
         progress.step_in_epoch += 1
         launched = _Launched(
             progress.step, progress.epoch + 1, progress.step_in_epoch, position, batch, rate, result,
-            self._vote.cast(self._interrupts.received is not None),
+            self._vote.cast(self._wish()),
         )  # fmt: skip
         self._settle()
         self._launched = launched
@@ -212,12 +227,13 @@ class Run:
         loss, accuracy = float(done.result.loss), float(done.result.accuracy)
         if not (math.isfinite(loss) and bool(done.result.finite)):
             raise self._failure(done, loss)
-        self._agreed |= bool(done.vote)
+        self._agreed = self._agreed or int(done.vote)
         self.progress.add(loss, accuracy)
         now = time.monotonic()
         seconds, self._settled_at = now - self._settled_at, now
         self._emit(StepDone(done.step, done.epoch, done.step_in_epoch, loss, accuracy, done.rate, seconds))
-        if not self._checkpoints.saving:
+        # Several processes say together that a save failed, or those that go on would wait for the others for ever.
+        if not self._checkpoints.saving and (jax.process_count() == 1 or not self._checkpoints.failed):
             self._report_saved()
 
     def _failure(self, done: _Launched, loss: float) -> NonFiniteLoss:
@@ -256,6 +272,7 @@ class Run:
             try:
                 metrics = self._evaluate(see=self._see)
             except EvaluationStopped:
+                self._agreed = largest_of_processes(self._wish())
                 return self._signal()
             progress.judge(metrics, config.metric)
             self._evaluated_at = progress.step
@@ -278,10 +295,22 @@ class Run:
     def _save(self) -> None:
         self._settle()
         progress, begin = self.progress, time.monotonic()
+        evaluated = self._evaluated_at == progress.step
         if progress.step == self._saved:
+            if evaluated and self._scored != progress.step:  # the evaluation was interrupted before, and is done now
+                self._checkpoints.add_metrics(progress.step, progress.metrics, meta=self._about().to_json())
+                self._scored = progress.step
             return
         self._report_saved()
-        about = CheckpointMeta(
+        metrics = progress.metrics if evaluated else {}
+        self._checkpoints.save(progress.step, self._saved_state(), metrics=metrics, meta=self._about().to_json())
+        self._saved, self._unreported = progress.step, (progress.step, time.monotonic() - begin)
+        self._scored = progress.step if evaluated else None
+        self._settled_at = time.monotonic()
+
+    def _about(self) -> CheckpointMeta:
+        progress = self.progress
+        return CheckpointMeta(
             epoch=progress.epoch,
             model=self.config.model,
             model_options=self.config.model_options,
@@ -290,10 +319,6 @@ class Run:
             best=progress.best,
             progress=progress.to_json(),
         )
-        metrics = progress.metrics if self._evaluated_at == progress.step else {}
-        self._checkpoints.save(progress.step, self._saved_state(), metrics=metrics, meta=about.to_json())
-        self._saved, self._unreported = progress.step, (progress.step, time.monotonic() - begin)
-        self._settled_at = time.monotonic()
 
     def _report_saved(self) -> None:
         """Wait for the checkpoint before, and say that it counts."""

@@ -137,17 +137,18 @@ def locate(path: str | PathLike[str], *, function: str = "locate") -> Path:
     raise errors.CorruptCheckpoint(function, path, f"holds no checkpoint that counts ({reasons})", "use another run")
 
 
-def read_meta(path: str | PathLike[str]) -> CheckpointMeta:
+def read_meta(path: str | PathLike[str], *, function: str = "read_meta") -> CheckpointMeta:
     """Read what a checkpoint says about itself.
 
     Args:
         path: Directory of a run (its newest step that counts is read) or of a step.
+        function: Who asks, for the message.
 
     Raises:
         FileError: There is no checkpoint.
         CorruptCheckpoint: It does not count or does not say what a checkpoint says.
     """
-    return CheckpointMeta.of(about_of(locate(path, function="read_meta")))
+    return CheckpointMeta.of(about_of(locate(path, function=function)))
 
 
 def about_of(step: Path) -> About:

@@ -75,7 +75,7 @@ def prepare(
             "train", "initial", initial.config, f"is not the configured {model.config}",
             "pass its configuration as model_options",
         )  # fmt: skip
-    _check_model(config.model, model, source)
+    check_model("train", config.model, model, source)
     layout.check_batch(data.batch_size, config.compute.accumulate)
     optimizer = make_optimizer(config.optimizer)
     begin = model if initial is None else initial
@@ -103,17 +103,28 @@ def _of_data(model: str, source: Source) -> dict[str, int]:
     return {name: value for name, value in decided.items() if name in names}
 
 
-def _check_model(name: str, model: Any, source: Source) -> None:
+def check_model(function: str, name: str, model: Any, source: Source) -> None:
+    """See whether a model fits the data.
+
+    Args:
+        function: Who asks, for the message.
+        name: Of the model.
+        model: Any NNX module.
+        source: The data.
+
+    Raises:
+        ArgumentError: It does not.
+    """
     for option, value in {"in_channels": source.in_channels, "num_classes": source.num_classes}.items():
         if getattr(model.config, option, value) != value:
             raise ArgumentError(
-                "train", option, getattr(model.config, option),
+                function, option, getattr(model.config, option),
                 f"is not the {value} that the data has", f"pass {option}={value}",
             )  # fmt: skip
     rank = len(getattr(model, "example_size", (0,) * source.spatial_rank))
     if rank != source.spatial_rank:
         raise ArgumentError(
-            "train", "model", name, f"is a model of {rank} axes in space, and {source.name} has {source.spatial_rank}",
+            function, "model", name, f"is a model of {rank} axes in space, and {source.name} has {source.spatial_rank}",
             "pass a model or data of the other kind",
         )  # fmt: skip
 

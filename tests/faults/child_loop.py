@@ -1,23 +1,19 @@
 """A training loop that is not dilax's, small and quick, with all that a resume can lose; it may be killed or stalled.
 
-Usage: child_loop.py DIRECTORY STEPS [FAULT ...]; a fault is PLACE:STEP: "rename", "manifest" and "deletion" stall
-there, "fail" makes that save fail, and "open:0" leaves the checkpoints open at the end.
+Usage: child_loop.py DIRECTORY STEPS [FAULT ...]; a fault is one of faults.py, or "open:0", which leaves the checkpoints
+open at the end.
 """
 
 import hashlib
-import os
-import shutil
 import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from faults import bring_about
 
-from dilax.train import Checkpoints, manifest
+from dilax.train import Checkpoints
 
 SIZE = 40_000
 
@@ -47,61 +43,6 @@ def digest(state: dict[str, Any]) -> str:
     return hashlib.sha256(b"".join(a.tobytes() for a in arrays) + repr(state["sum"]).encode()).hexdigest()
 
 
-def stall() -> None:
-    """Say so, and wait to be killed."""
-    print("stalled", flush=True)
-    time.sleep(600)
-
-
-def stall_at_rename(step: str) -> None:
-    """Stall when the arrays are written and are to get their name."""
-    for name in ("rename", "replace"):
-        real: Callable[..., Any] = getattr(os, name)
-
-        def rename(source: Any, target: Any, *, real: Callable[..., Any] = real, **options: Any) -> None:
-            if os.path.basename(target) == step and "orbax-checkpoint-tmp" in str(source):
-                stall()
-            real(source, target, **options)
-
-        setattr(os, name, rename)
-
-
-def stall_at_manifest(step: str, *, fail: bool = False) -> None:
-    """Stall, or fail, when a step has its name and no manifest."""
-    write = manifest.write_manifest
-
-    def write_or_stall(directory: Path, **arguments: Any) -> None:
-        if directory.name == step and fail:
-            raise OSError(28, "No space left on device")
-        if directory.name == step:
-            stall()
-        write(directory, **arguments)
-
-    manifest.write_manifest = write_or_stall
-
-
-def stall_at_deletion(step: str) -> None:
-    """Stall when an old step is half deleted."""
-    remove = shutil.rmtree
-
-    def remove_half(path: Any, *arguments: Any, **options: Any) -> None:
-        if Path(path).name == f"{step}.deleting":
-            remove(Path(path) / "state")
-            stall()
-        remove(path, *arguments, **options)
-
-    shutil.rmtree = remove_half  # type: ignore[assignment]
-
-
-FAULTS: dict[str, Callable[[str], None]] = {
-    "rename": stall_at_rename,
-    "manifest": stall_at_manifest,
-    "deletion": stall_at_deletion,
-    "fail": lambda step: stall_at_manifest(step, fail=True),
-    "open": lambda step: None,
-}
-
-
 def run(checkpoints: Checkpoints, steps: int) -> None:
     """Go on from the newest step that counts, or begin; save every second step and the last."""
     state, step = initial(), 0
@@ -122,12 +63,10 @@ def run(checkpoints: Checkpoints, steps: int) -> None:
 
 def main(directory: str, steps: str, *faults: str) -> None:
     """Run, with the faults."""
-    for fault in faults:
-        place, _, at = fault.partition(":")
-        FAULTS[place](at)
+    others = bring_about(faults)
     checkpoints = Checkpoints(directory, every=2, keep=2, keep_best=1, metric="loss", mode="min")
     run(checkpoints, int(steps))
-    if "open:0" not in faults:
+    if "open" not in others:
         checkpoints.close()
     print("closed", flush=True)
 

@@ -10,35 +10,51 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 ROOT = FOLDER.parents[1]
+# Seconds that a child may take on a busy machine.
+PATIENCE = 400
 
 
-def start(script: str, *arguments: object, devices: int = 1) -> "subprocess.Popen[str]":
-    """Start a script of this folder on so many devices."""
+def start(script: str, *arguments: object, devices: int = 1, **variables: str) -> "subprocess.Popen[str]":
+    """Start a script of this folder on so many devices, with variables of the environment."""
+    return _start([str(FOLDER / script), *map(str, arguments)], devices, variables)
+
+
+def start_dilax(*arguments: object, devices: int = 1) -> "subprocess.Popen[str]":
+    """Start the command ``dilax``."""
+    return _start(["-m", "dilax", *map(str, arguments)], devices, {})
+
+
+def _start(command: list[str], devices: int, variables: dict[str, str]) -> "subprocess.Popen[str]":
     environment = {
-        **os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices), "PYTHONPATH": str(ROOT),
+        **os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices), "PYTHONPATH": str(ROOT), **variables,
     }  # fmt: skip
     return subprocess.Popen(
-        [sys.executable, str(FOLDER / script), *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-    )  # fmt: skip
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
 
 
 def finish(child: "subprocess.Popen[str]", *, status: int = 0) -> tuple[list[str], list[str]]:
     """Wait for the end of a child and give the lines that it wrote to its two outputs."""
-    out, err = child.communicate(timeout=240)
-    assert child.returncode == status, err
+    try:
+        out, err = child.communicate(timeout=PATIENCE)
+    finally:
+        child.kill()
+    assert child.returncode == status, (out, err)
     return out.splitlines(), err.splitlines()
 
 
-def kill_at(child: "subprocess.Popen[str]", line: str) -> list[str]:
-    """Kill a child once it has said the line; give all that it said."""
+def kill_at(child: "subprocess.Popen[str]", line: str, *, send: int = signal.SIGKILL) -> list[str]:
+    """Send a signal to a child once it has said the line, wait for its end, and give all that it said."""
     said = []
     for text in lines(child):
         said.append(text)
         if text == line:
-            child.send_signal(signal.SIGKILL)
+            child.send_signal(send)
             break
-    out, err = child.communicate(timeout=60)
+    try:
+        out, err = child.communicate(timeout=PATIENCE)
+    finally:
+        child.kill()
     assert line in said, err
     return said + out.splitlines()
 

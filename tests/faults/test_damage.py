@@ -91,6 +91,19 @@ def test_one_flipped_bit_in_each_file(run: Path, seed: int) -> None:
         path.write_bytes(content)
 
 
+@pytest.mark.slow
+def test_every_bit_of_a_manifest(run: Path) -> None:
+    path = run / "7" / "manifest.json"
+    content = path.read_bytes()
+    for place in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[place // 8] ^= 1 << place % 8
+        path.write_bytes(changed)
+        assert manifest.problem(run / "7", step=7) is not None, bytes(changed)
+    path.write_bytes(content)
+    assert manifest.problem(run / "7", step=7) is None
+
+
 def test_a_step_that_was_found_to_count_is_hashed_again_only_if_changed(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

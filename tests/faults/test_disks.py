@@ -1,5 +1,6 @@
 """Disks that are full and disks that cannot be written: real ones, mounted for the test."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,9 +10,12 @@ import pytest
 
 from dilax.train import all_steps
 
-from .running import finish, start
+from .running import finish, start, start_dilax
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+SMALL = [
+    "--data", "shapes", "--patch-size", "9", "--batch-size", "2", "--steps-per-epoch", "1", "--options", "channels=3",
+]  # fmt: skip
 
 
 def _mount(*arguments: object) -> None:
@@ -50,6 +54,28 @@ def test_a_full_disk_loses_nothing(disk: Path) -> None:
     assert said[-1] == "closed"
 
 
+@pytest.mark.parametrize("left", [0, 3000])
+def test_a_disk_that_is_full_when_the_command_trains(disk: Path, left: int) -> None:
+    run = disk / "run"
+    finish(start_dilax("train", "--output", run, *SMALL, "--epochs", 1, "--keep", 99))
+    free = shutil.disk_usage(disk).free // 4096 * 4096 - (4096 if left else 0)
+    (disk / "other").write_bytes(bytes(free))
+    with open(run / "log.jsonl", "ab") as log:  # up to the end of its last block, but for what is left
+        log.write(b" " * (-log.tell() % 4096 - left - 1) + b"\n")
+    _, err = finish(start_dilax("train", "--resume", run, "--epochs", 9), status=2)
+    message = next(line for line in err if line.startswith("dilax: "))
+    assert message.startswith(("dilax: train: ", "dilax: Checkpoints: "))
+    assert "No space left on device" in message
+    assert "Traceback" not in "".join(err)
+    (disk / "other").unlink()
+    steps = all_steps(run)
+    assert steps
+    assert all(step.counts for step in steps)
+    said, _ = finish(start_dilax("train", "--resume", run, "--epochs", 9))
+    assert said[0].endswith(f", goes on at step {steps[-1].step}")
+    assert said[-1] == "finished at step 9, epoch 9"
+
+
 def test_a_disk_that_is_read_only_is_noticed_before_the_first_step(disk: Path) -> None:
     run = disk / "run"
     run.mkdir()
@@ -66,3 +92,15 @@ def test_a_disk_that_is_read_only_is_noticed_before_the_first_step(disk: Path) -
         f"dilax.errors.FileError: Checkpoints: {str(disk / 'new')!r} cannot be made (Read-only file system); "
         "pass a directory that you may write to."
     )
+    for how in (["--output", disk / "new", *SMALL], ["--resume", disk / "trained"]):
+        if how[0] == "--resume":
+            _mount("-o", "remount,rw", disk)
+            finish(start_dilax("train", "--output", disk / "trained", *SMALL, "--epochs", 1))
+            _mount("-o", "remount,ro", disk)
+        said, err = finish(start_dilax("train", *how, "--epochs", 2), status=2)
+        what = "made" if how[0] == "--output" else "written"
+        assert [line for line in err if line] == [
+            f"dilax: Checkpoints: {str(how[1])!r} cannot be {what} (Read-only file system); "
+            "pass a directory that you may write to."
+        ]
+        assert said == []

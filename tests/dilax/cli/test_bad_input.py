@@ -167,7 +167,20 @@ CASES = {
     ),
     "resume nothing": (
         ["train", "--resume", "folder"],
-        "read_meta: 'folder' holds no checkpoint; pass the directory of a run or of a step.",
+        "train: 'folder' holds no checkpoint; pass the directory of a run or of a step.",
+    ),
+    "train as one of two that meet nowhere": (
+        ["train", "--output", "new", "--num-processes", "2", "--process-id", "1"],
+        "train: coordinator=None leaves open where the processes meet; "
+        "pass --coordinator host:port, or --distributed where SLURM or Kubernetes started them.",
+    ),
+    "evaluate a step of a step": (
+        ["eval", "flax/0", "--step", "3"],
+        "eval: 'flax/0' is one step and has none; leave --step out, or pass the directory of its run, 'flax'.",
+    ),
+    "evaluate nothing": (
+        ["eval", "absent"],
+        "eval: 'absent' does not exist; pass the directory of a run or of one of its steps.",
     ),
     "resume a converted model": (
         ["train", "--resume", "flax", "--data", "shapes"],

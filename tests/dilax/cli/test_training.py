@@ -49,7 +49,7 @@ def test_eval_finds_what_the_run_found(run, capsys):
     ("step", "message"),
     [
         ("newest", "eval: step='newest' is neither a step nor best; pass e.g. 120 or best."),
-        ("77", "read_meta: '{run}/77' does not exist; pass the directory of a run or of one of its steps."),
+        ("77", "eval: '{run}' has no step 77; pass one of 0, 2, or best."),
     ],
 )
 def test_eval_of_other_steps(run, capsys, step, message):
@@ -70,11 +70,14 @@ def _torch_run(path, **options):
     torch.manual_seed(0)
     module = reference.create("meshnet", channels=3, num_classes=3, activation="elu")
     optimizer = torch.optim.AdamW(module.parameters(), lr=0.004, weight_decay=0.3, betas=(0.8, 0.99), **options)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, 7)
     for _ in range(3):
         optimizer.zero_grad()
         module(torch.rand(1, 1, 6, 7, 5)).square().mean().backward()
         optimizer.step()
-    torch.save({"model": module.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}, path)
+        scheduler.step()
+    saved = {"model": module, "optimizer": optimizer, "scheduler": scheduler}
+    torch.save({name: part.state_dict() for name, part in saved.items()} | {"epoch": 3}, path)
     return module, optimizer
 
 
@@ -82,7 +85,9 @@ def test_a_run_of_pytorch_goes_on_with_its_optimizer(tmp_path, capsys):
     module, optimizer = _torch_run(tmp_path / "run.pth")
     start = ["--initial", tmp_path / "run.pth", "--options", "activation=elu", *SMALL]
     assert main(["train", "--output", str(tmp_path / "run"), *map(str, start)]) == 0
-    assert "AdamW, 1 group of 20 parameters, 3 steps, learning rate 0.004" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "AdamW, 1 group of 20 parameters, 3 steps, learning rate 0.004" in said
+    assert "not taken over: StepLR; the learning rate is that of --learning-rate and --schedule\n" in said
     config = read_meta(tmp_path / "run").config
     assert config["model_options"]["activation"] == "elu"
     expected = {"name": "adamw", "learning_rate": 0.004, "weight_decay": 0.3, "betas": [0.8, 0.99]}

@@ -1,8 +1,9 @@
 """Trains a small model on pictures, in float64 (JAX_ENABLE_X64=1), and prints what it did as one line of JSON.
 
 Usage: child.py DIRECTORY OPTIONS, where OPTIONS is JSON: ``sharding``, ``resume``, ``config`` (merged into the
-configuration), ``stop`` (a step at which it sends itself SIGTERM), ``stop_in`` (``compilation``, ``evaluation`` or
-``saving``, where it does so), and ``processes`` ([address, how many, which]).
+configuration), ``stop`` (a step at which it sends itself SIGTERM), ``kill`` (likewise SIGKILL), ``stop_in``
+(``compilation``, ``evaluation`` or ``saving``, where it sends itself SIGTERM), ``fail`` (a step whose manifest cannot
+be written), and ``processes`` ([address, how many, which]).
 """
 
 import hashlib
@@ -11,6 +12,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -85,9 +87,23 @@ def stop_before(module: Any, name: str) -> None:
     setattr(module, name, call)
 
 
+def fail_at(step: str) -> None:
+    """Let the manifest of a step fail as on a full disk."""
+    write = manifest.write_manifest
+
+    def write_or_fail(directory: Path, **options: Any) -> None:
+        if directory.name == step:
+            raise OSError(28, "No space left on device")
+        write(directory, **options)
+
+    manifest.write_manifest = write_or_fail
+
+
 def main(directory: str, options: dict[str, Any]) -> None:
     if "processes" in options:
         jax.distributed.initialize(*options["processes"], heartbeat_timeout_seconds=30)
+    if "fail" in options:
+        fail_at(str(options["fail"]))
     losses: dict[int, float] = {}
     metrics: list[Any] = []
     samples: list[str] = []
@@ -97,6 +113,8 @@ def main(directory: str, options: dict[str, Any]) -> None:
             losses[event.step] = event.loss
             if event.step == options.get("stop"):
                 stop_itself()
+            if event.step == options.get("kill"):
+                os.kill(os.getpid(), signal.SIGKILL)
         elif isinstance(event, EpochDone):
             metrics.append(event.metrics)
         elif isinstance(event, RunStarted) and options.get("stop_in") == "compilation":

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 import shutil
@@ -16,6 +17,7 @@ from dilax.errors import ArgumentError, CorruptCheckpoint, FileError, MismatchEr
 from dilax.train import (
     CheckpointMeta,
     Checkpoints,
+    manifest,
     model_arrays,
     read_arrays,
     read_meta,
@@ -163,6 +165,53 @@ def test_a_save_is_due_whenever_a_multiple_is_reached_or_passed(tmp_path: Path) 
         assert not checkpoints.save(49, {"w": np.full(2, 49)})
         assert checkpoints.save(50, {"w": np.full(2, 50)})
     assert _counting(tmp_path) == [1, 10, 37, 40, 41, 50]
+
+
+def test_metrics_may_be_added_to_a_step_that_counts(copied: Path) -> None:
+    with Checkpoints(copied, metric="dice") as checkpoints:
+        checkpoints.save(9, {"w": np.ones(5, np.float32)}, metrics={"loss": 2.5, "dice": 0.1}, meta={"epoch": 1})
+        checkpoints.add_metrics(9, {"dice": 0.75, "iou": math.nan})
+        checkpoints.add_metrics(3, {"dice": 0.5}, meta={"epoch": [2]})
+        assert [(step.step, step.counts, step.metrics.get("dice")) for step in checkpoints.all()] == [
+            (3, True, 0.5), (7, True, None), (9, True, 0.75),
+        ]  # fmt: skip
+        restored = checkpoints.restore_best()
+        assert (restored.step, restored.meta, restored.metrics["loss"]) == (9, {"epoch": 1}, 2.5)
+        assert math.isnan(restored.metrics["iou"])
+        restored = checkpoints.restore(3)
+        assert (restored.meta, restored.state["w"].tolist()) == ({"epoch": [2]}, [3] * 5)
+        with pytest.raises(FileError) as caught:
+            checkpoints.add_metrics(4, {"dice": 1.0})
+    assert str(caught.value) == (
+        f"add_metrics: {str(copied / '4')!r} does not exist; pass the directory of a run or of one of its steps."
+    )
+    (copied / "9" / "about.json").write_bytes((copied / "7" / "about.json").read_bytes())
+    assert _counting(copied) == [3, 7]
+
+
+def test_a_file_that_is_being_replaced_is_the_old_or_the_new_one(copied: Path) -> None:
+    step = copied / "7"
+    old = (step / "about.json").read_bytes()
+    with Checkpoints(copied) as checkpoints:
+        checkpoints.add_metrics(7, {"dice": 0.5})
+    new, listed = (step / "about.json").read_bytes(), json.loads((step / "manifest.json").read_bytes())
+    entries = [{"size": len(text), "sha256": hashlib.sha256(text).hexdigest()} for text in (old, new)]
+    assert listed["files"]["about.json"] == entries[1]
+    (step / ".replacement.partial").write_bytes(new)
+    listed["files"]["about.json"] = entries
+    (step / "manifest.json").write_text(json.dumps(listed))
+    for content in (old, new):
+        (step / "about.json").write_bytes(content)
+        assert manifest.problem(step, step=7) is None
+    (step / "about.json").write_bytes(new[:-1] + b" ")
+    assert manifest.problem(step, step=7) == "has other bytes in 'about.json' than were written"
+    (step / "about.json").write_bytes(new + b" ")
+    assert manifest.problem(step, step=7) == (
+        f"has {len(new) + 1} bytes in 'about.json' where {len(old)} or {len(new)} were written"
+    )
+    listed["files"]["about.json"] = []
+    (step / "manifest.json").write_text(json.dumps(listed))
+    assert manifest.problem(step, step=7) == "has a manifest.json that does not describe 'about.json'"
 
 
 @pytest.mark.parametrize("step", [7, 2])

@@ -89,6 +89,10 @@ def test_unknown_and_missing_fields_are_all_named() -> None:
             {"name": "adamm"},
             "name='adamm' is unknown (did you mean 'adam'?); pass one of adamw, adam, sgd, rmsprop, lion, lamb.",
         ),
+        (ScheduleConfig, {"milestones": 3}, "milestones=3 is no list; pass epochs, e.g. (30, 60)."),
+        (AugmentationConfig, {"scale": 2.0}, "scale=2.0 is no pair; pass two numbers, e.g. (0.5, 2.0)."),
+        (AugmentationConfig, {"flip": "no"}, "flip='no' is neither True nor False; pass one of them."),
+        (AugmentationConfig, {"hue": "0.1"}, "hue='0.1' is no number; pass one, e.g. 0.001."),
         (LossConfig, {"cross_entropy": 0}, "cross_entropy=0 leaves no loss; pass one above 0."),
     ],
 )

@@ -212,8 +212,12 @@ def test_a_bad_sample_ends_the_run_or_is_skipped_and_counted(
     assert str(caught.value).startswith(f"read_example: {str(pictures)!r} ")
     last = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert (last["event"], last["reason"]) == ("run_ended", str(caught.value))
-    result, _ = _train(tmp_path / "other", {"data": data | {"bad_samples": "skip"}})
+    result, _ = _train(tmp_path / "other", {"data": data | {"bad_samples": "skip", "skip_limit": 3}})
     assert result.step == 12
+    lines = [json.loads(line) for line in (tmp_path / "other" / "log.jsonl").read_text().splitlines()]
+    (skipped,) = (line for line in lines if line["event"] == "sample_skipped")
+    assert skipped["reason"].startswith(f"{pictures} ")
+    assert (skipped["name"], skipped["count"], skipped["limit"]) == ("3", 1, 3)
 
 
 def test_options_that_the_data_decides() -> None:
