@@ -60,7 +60,9 @@ dilated. Layers behind `encoder_depth` stay in the model unused, as they do ther
 `resnext50_32x4d`, `resnext101_32x4d` to `resnext101_32x32d`, `mobilenet_v2`. *keys* are compared on all of them, the
 rest on `resnet18`, `resnet50`, `resnext50_32x4d` and `mobilenet_v2`. Heights and widths have to be multiples of the
 encoder's output stride, there as here. The training of a PAN is compared at depth 3, where its smallest map has four
-places: at depth 5 the same image leaves one, and the normalisation of two numbers magnified rounding to 5e-12.
+places: at depth 5 the same image leaves one, and the normalisation of two numbers magnified rounding to 5e-12. Older
+files of its DeepLabV3, in which the decoder was a `Sequential`, go in with `dilax convert --rename
+decoder.0=decoder.aspp decoder.1=decoder.conv decoder.2=decoder.bn`.
 
 Models that no such library has are compared with twins of our own, written from the papers under the published codes'
 keys (`interop/reference`): the keys at full width, the rest with fewer channels.
