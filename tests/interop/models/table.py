@@ -42,8 +42,7 @@ dilations of its last three blocks.
 MobileNets: `output_stride=16` of a MobileNetV3 is torchvision's `dilated=True`: a dilated stage has its dilation in the
 first block too. torchvision has no 8 there, and neither for its MobileNetV2, whose dilations are those of
 segmentation_models_pytorch. Names that begin with `timm_` have timm's keys, where they differ from torchvision's; there
-the first block of a dilated stage keeps the dilation before it. MobileNets are compared with 997 classes: on a CPU XLA
-rounds a product of two rows and few columns about twice as badly as PyTorch (R 2.5 with 7 classes).
+the first block of a dilated stage keeps the dilation before it.
 
 DeepLabV3's branch that sees the mean of the whole map is close to the limit in float32: on the images of the tests it
 is within, but on maps of 5x5 an R of 2.6 was seen there, which `dilax convert` notes; float64 agrees. An R of
