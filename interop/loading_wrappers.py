@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dilax.errors import DilaxError
+from dilax.errors import ArgumentError, DilaxError
 
 from .arrays import is_state_dict
 
@@ -49,10 +49,11 @@ def find(function: str, checkpoint: Mapping[str, Any]) -> Found:
         )
     if len(found) > 1:
         names = ", ".join(".".join(path) for path, _ in found)
-        example = "".join(f"[{key!r}]" for key in found[0][0])
+        first = found[0][0]
+        example = f"checkpoint{''.join(f'[{key!r}]' for key in first)}, or dilax convert --state-dict {'.'.join(first)}"
         raise DilaxError(
             f"{function}: the checkpoint holds a state_dict under each of {names}; "
-            f"pass the one you mean, e.g. checkpoint{example}."
+            f"pass the one you mean, e.g. {example}."
         )
     path, arrays = found[0]
     unused, level = [], checkpoint
@@ -60,6 +61,29 @@ def find(function: str, checkpoint: Mapping[str, Any]) -> Found:
         unused += [str(other) for other in level if other != key]
         level = level[key]
     return Found(arrays, ".".join(path), tuple(unused))
+
+
+def at(function: str, checkpoint: Mapping[str, Any], path: str) -> Mapping[str, Any]:
+    """The mapping at a place in a checkpoint.
+
+    Args:
+        function: Who speaks in an error.
+        checkpoint: What a file holds.
+        path: Its keys on the way there, dots between them.
+
+    Raises:
+        ArgumentError: There is none.
+    """
+    found: Any = checkpoint
+    for key in path.split("."):
+        if not isinstance(found, Mapping) or not isinstance(found.get(key), Mapping):
+            names = [name for name in found if isinstance(found[name], Mapping)] if isinstance(found, Mapping) else []
+            raise ArgumentError(
+                function, "state_dict", path, f"is no mapping in the checkpoint: there is none under {key!r}",
+                f"pass one of {', '.join(map(str, names))}" if names else "leave it out",
+            )  # fmt: skip
+        found = found[key]
+    return found
 
 
 def _below(checkpoint: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:

@@ -17,6 +17,9 @@ def convert(
     *,
     model: str,
     options: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE ...")] = (),
+    state_dict: str | None = None,
+    ignore: Annotated[tuple[str, ...], tyro.conf.arg(metavar="PATTERN ...")] = (),
+    rename: Annotated[tuple[str, ...], tyro.conf.arg(metavar="OLD=NEW ...")] = (),
     output: Path | None = None,
     verify: bool = True,
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False,
@@ -30,11 +33,16 @@ def convert(
 
         dilax convert model.pth --model meshnet --output converted
         dilax convert model.pth --model meshnet --options activation=elu
+        dilax convert last.ckpt --model smp_pan --ignore mean std 'loss.*'
+        dilax convert run.pth --model resnet50 --state-dict model_ema --ignore n_averaged
 
     Args:
         file: A checkpoint of torch.save or safetensors, or the index of a sharded one.
         model: Name of the architecture, e.g. meshnet.
         options: Options of the model that the file cannot show, e.g. activation=elu.
+        state_dict: Where the state_dict is, if the file holds several, dots between nested names, e.g. model_ema.
+        ignore: Patterns, as of a shell, of keys of the state_dict to leave out.
+        rename: New names for keys of the state_dict, or for prefixes of keys that end before a dot.
         output: Directory to write; the file's name without its ending if not given.
         verify: Where PyTorch is installed, compare both frameworks layer by layer before saving.
         as_json: Print one JSON object on standard output, and all else on standard error.
@@ -43,9 +51,10 @@ def convert(
     from dilax import models
     from dilax.errors import FileError
     from dilax.train import save_model
-    from interop.loading_wrappers import find
+    from interop.loading_names import agree
+    from interop.loading_wrappers import at, find
 
-    from .options import parse_options, show_options
+    from .options import parse_options, parse_pairs, show_options
 
     out = error_console() if as_json else console()
     given = parse_options(models.config_type(model), options)
@@ -53,11 +62,14 @@ def convert(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileError("convert", target, "exists and is not empty", "pass another --output")
     checkpoint = interop.read(file)
-    arrays = find("load", checkpoint).arrays
-    inferred = interop.infer_options(model, arrays)
+    holder = checkpoint if state_dict is None else at("convert", checkpoint, state_dict)
+    arrays, renamed = find("convert", holder).arrays, parse_pairs("rename", rename)
+    names = agree("convert", arrays, set(), rename=renamed, ignore=ignore).source
+    named = {name: arrays[key] for name, key in names.items()}
+    inferred = interop.infer_options(model, named)
     chosen = {**inferred.assumed, **inferred.options, **given}
     flax_model: Any = models.create(model, **chosen)
-    report = interop.load(flax_model, checkpoint)
+    report = interop.load(flax_model, holder, rename=renamed, ignore=ignore)
     out.print(f"read {file} ({checkpoint.format}): {report}")
     for note in checkpoint.notes:
         out.print(f"note: {note}")
@@ -67,7 +79,7 @@ def convert(
     out.print(f"model: {model} {show_options(chosen)}")
     if "torch" not in sys.modules:
         out.print("PyTorch was not imported")
-    named = {key.removeprefix(report.prefix): array for key, array in arrays.items()}
+    named = {name.removeprefix(report.prefix): array for name, array in named.items()}
     verified = _verify(flax_model, model, chosen, named, out=out) if verify else None
     save_model(target, flax_model, name=model, source=str(file))
     volumes = f"; go on with dilax predict {target} SCAN, or dilax train --initial {target}"

@@ -38,6 +38,25 @@ def parse_options(config: type[Any], texts: Sequence[str]) -> dict[str, Any]:
     return options
 
 
+def parse_pairs(name: str, texts: Sequence[str]) -> dict[str, str]:
+    """Old names to new ones.
+
+    Args:
+        name: Of the option, for the message.
+        texts: ``OLD=NEW`` each.
+
+    Raises:
+        ArgumentError: A text has another form.
+    """
+    pairs = {}
+    for text in texts:
+        old, separator, new = text.partition("=")
+        if not separator or not old:
+            raise ArgumentError("options", name, text, "names no old and new name", "pass OLD=NEW, e.g. body=backbone")
+        pairs[old] = new
+    return pairs
+
+
 def show_options(options: Mapping[str, Any]) -> str:
     """The options as :func:`parse_options` takes them, in one line."""
     return " ".join(

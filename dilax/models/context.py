@@ -9,7 +9,7 @@ from flax import nnx
 from ..nn import Conv, Dropout, MaxPool, ReLU
 from ..nn.chain import attach, run
 from ..nn.checks import positive, share
-from ..nn.context import check_context, context_layers
+from ..nn.context import check_levels, context_layers
 from ..ops.arguments import flag, one_of
 from .upsampling import fixed_upsampling
 from .vgg import vgg_channels, vgg_stage
@@ -48,7 +48,7 @@ class DilatedVGGConfig:
             hidden_channels=self.hidden_channels,
         )  # fmt: skip
         one_of("DilatedVGG", "context", self.context, ("none", "basic", "large"))
-        check_context(self.num_classes, self.levels, self.context == "large")
+        check_levels("DilatedVGG", self.levels)
         flag("DilatedVGG", upsample=self.upsample)
         share("DilatedVGG", "dropout", self.dropout)
 

@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from ..errors import ArgumentError, nearest
+from ..errors import ArgumentError
 from ..nn import AvgPool, BatchNorm, Conv, Linear, LogSoftmax, MaxPool, ReLU, Sequential, Upsample
 from ..nn.chain import attach, run
 from ..nn.checks import positive
-from ..ops.arguments import flag, one_of
+from ..ops.arguments import flag, known, one_of
 from .upsampling import fixed_upsampling
 
 _INIT = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -68,11 +68,7 @@ class DRNSegConfig:
     def __post_init__(self) -> None:
         positive("DRNSeg", in_channels=self.in_channels, num_classes=self.num_classes, channels=self.channels)
         one_of("DRNSeg", "upsampling", self.upsampling, ("transposed", "bilinear"))
-        if self.base not in VARIANTS:
-            raise ArgumentError(
-                "DRNSeg", "base", self.base, f"is unknown{nearest(str(self.base), VARIANTS)}",
-                f"pass one of {', '.join(VARIANTS)}",
-            )  # fmt: skip
+        known("DRNSeg", "base", self.base, VARIANTS, "is unknown")
 
 
 class _BasicBlock(nnx.Module):

@@ -8,8 +8,10 @@ import jax
 from flax import nnx
 
 from .. import geometry
-from ..errors import ArgumentError, nearest
+from ..errors import ArgumentError
 from ..nn import ACTIVATIONS, BatchNorm, Conv, FeatureDropout, Sequential
+from ..nn.checks import number
+from ..ops.arguments import flag, known
 
 #: Dilation of each 3x3x3 convolution; a 1x1x1 convolution to the classes follows.
 DILATIONS = (1, 2, 4, 8, 16, 8, 4, 2, 1)
@@ -43,12 +45,9 @@ class MeshNetConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ArgumentError("MeshNet", name, value, "is no positive integer", "pass one, e.g. 5")
-        if self.activation not in ACTIVATIONS:
-            raise ArgumentError(
-                "MeshNet", "activation", self.activation,
-                f"is unknown{nearest(str(self.activation), ACTIVATIONS)}",
-                f"pass one of {', '.join(sorted(ACTIVATIONS))}",
-            )  # fmt: skip
+        known("MeshNet", "activation", self.activation, sorted(ACTIVATIONS), "is unknown")
+        flag("MeshNet", batch_norm=self.batch_norm)
+        number("MeshNet", dropout=self.dropout)
         if not 0 <= self.dropout < 1:
             raise ArgumentError("MeshNet", "dropout", self.dropout, "is outside [0, 1)", "pass a share, e.g. 0.1")
 

@@ -9,6 +9,7 @@ from .. import ops
 from ..nn import AdaptiveAvgPool, BatchNorm, Conv, ReLU, Sequential, Sigmoid
 from ..nn.aspp import check_dilations
 from ..nn.checks import positive
+from ..ops.arguments import flag
 from .deeplabv3 import DeepLabHead
 from .fcn import FCNHead
 from .mobilenet import MobileNetStagesConfig
@@ -58,6 +59,7 @@ class DeepLabV3MobileNetConfig(MobileNetSegmentationConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        flag("DeepLabV3MobileNet", auxiliary_head=self.auxiliary_head)
         object.__setattr__(self, "dilations", check_dilations("DeepLabV3MobileNet", self.dilations))
 
 

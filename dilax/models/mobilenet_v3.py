@@ -8,10 +8,10 @@ from typing import Any
 import jax
 from flax import nnx
 
-from ..errors import ArgumentError, nearest
 from ..mobilenets import V3_ARCHITECTURES, V3Architecture, V3Block, round_channels
 from ..nn import AdaptiveAvgPool, Dropout, Hardsigmoid, Hardswish, Linear, ReLU, Sequential, SqueezeExcitation
 from ..nn.initial import fan_out, gaussian
+from ..ops.arguments import known
 from .mobilenet import MobileNetConfig, MobileNetStages, MobileNetStagesConfig, block_geometry, conv_norm
 
 # Batch statistics as in TensorFlow, where the first MobileNetV3 was trained.
@@ -147,12 +147,7 @@ def lookup(architecture: str) -> V3Architecture:
     Raises:
         ArgumentError: There is none.
     """
-    if architecture not in V3_ARCHITECTURES:
-        raise ArgumentError(
-            "MobileNetV3", "architecture", architecture,
-            f"is no MobileNetV3{nearest(str(architecture), V3_ARCHITECTURES)}",
-            f"pass {' or '.join(V3_ARCHITECTURES)}",
-        )  # fmt: skip
+    known("MobileNetV3", "architecture", architecture, V3_ARCHITECTURES, "is no MobileNetV3")
     return V3_ARCHITECTURES[architecture]
 
 

@@ -9,6 +9,7 @@ from flax import nnx
 
 from ..architectures import ARCHITECTURES
 from ..errors import ArgumentError, nearest
+from ..ops.arguments import known
 from . import drn, fcn_vgg, smp, timm_mobilenet
 from .context import DilatedVGG, DilatedVGGConfig
 from .csrnet import CSRNet, CSRNetConfig
@@ -84,9 +85,5 @@ def create(name: str, *, rngs: nnx.Rngs | None = None, **options: Any) -> nnx.Mo
 
 
 def _lookup(function: str, name: str) -> tuple[type[Any], Callable[..., nnx.Module]]:
-    if name not in _MODELS:
-        raise ArgumentError(
-            function, "name", name, f"is no model{nearest(name, _MODELS)}",
-            f"pass one of {', '.join(list_models())}",
-        )  # fmt: skip
+    known(function, "name", name, list_models(), "is no model")
     return _MODELS[name]

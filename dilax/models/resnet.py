@@ -8,11 +8,11 @@ import jax
 from flax import nnx
 
 from ..architectures import ARCHITECTURES, Architecture
-from ..errors import ArgumentError, nearest
+from ..errors import ArgumentError
 from ..nn import AdaptiveAvgPool, BatchNorm, Conv, Linear, MaxPool, ReLU, Sequential
 from ..nn.checks import positive
 from ..nn.initial import fan_out
-from ..ops.arguments import is_integer
+from ..ops.arguments import is_integer, known
 from .resnet_blocks import stage
 
 
@@ -49,7 +49,7 @@ class BackboneConfig:
 
 
 def _check_multi_grid(name: str, multi_grid: Any) -> None:
-    listed = isinstance(multi_grid, Sequence) and not isinstance(multi_grid, str)
+    listed = isinstance(multi_grid, Sequence) and not isinstance(multi_grid, str | bytes)
     if not listed or not all(is_integer(unit) and unit >= 1 for unit in multi_grid):
         raise ArgumentError(name, "multi_grid", multi_grid, "is no tuple of positive integers", "pass e.g. (1, 2, 4)")
 
@@ -213,11 +213,7 @@ class ResNetBackbone(ResNetStages):
 
 
 def _lookup(name: str, config: BackboneConfig) -> Architecture:
-    if name not in ARCHITECTURES:
-        raise ArgumentError(
-            "ResNet", "architecture", name, f"is no ResNet{nearest(str(name), ARCHITECTURES)}",
-            f"pass one of {', '.join(ARCHITECTURES)}",
-        )  # fmt: skip
+    known("ResNet", "architecture", name, ARCHITECTURES, "is no ResNet")
     found = ARCHITECTURES[name]
     if config.multi_grid is not None and len(config.multi_grid) != found.depths[-1]:
         raise ArgumentError(

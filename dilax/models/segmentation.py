@@ -8,6 +8,7 @@ from flax import nnx
 
 from .. import ops
 from ..nn.checks import positive
+from ..ops.arguments import flag
 from .resnet import BackboneConfig
 
 
@@ -29,7 +30,9 @@ class SegmentationConfig(BackboneConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(type(self).__name__.removesuffix("Config"), num_classes=self.num_classes)
+        name = type(self).__name__.removesuffix("Config")
+        positive(name, num_classes=self.num_classes)
+        flag(name, auxiliary_head=self.auxiliary_head)
 
 
 class SegmentationModel(nnx.Module):

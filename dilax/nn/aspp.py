@@ -94,16 +94,21 @@ class AsppPooling(Sequential):
         return jnp.broadcast_to(pooled, (*x.shape[:-1], pooled.shape[-1]))
 
 
-def check_dilations(function: str, dilations: Sequence[int]) -> tuple[int, ...]:
+def check_dilations(function: str, dilations: Sequence[int], *, name: str = "dilations") -> tuple[int, ...]:
     """The dilations as a tuple.
+
+    Args:
+        function: Who asks, for the message.
+        dilations: What was received.
+        name: The argument's name, for the message.
 
     Raises:
         ArgumentError: They are no sequence, none, or one of them is no positive integer.
     """
     fix = "pass positive integers, e.g. (6, 12, 18)"
-    if not isinstance(dilations, Sequence) or isinstance(dilations, str) or not dilations:
-        raise ArgumentError(function, "dilations", dilations, "holds no dilation", fix)
+    if not isinstance(dilations, Sequence) or isinstance(dilations, str | bytes) or not dilations:
+        raise ArgumentError(function, name, dilations, "holds no dilation", fix)
     wrong = [rate for rate in dilations if not is_integer(rate) or rate < 1]
     if wrong:
-        raise ArgumentError(function, "dilations", tuple(dilations), f"contains {wrong[0]!r}", fix)
+        raise ArgumentError(function, name, tuple(dilations), f"contains {wrong[0]!r}", fix)
     return tuple(dilations)

@@ -58,7 +58,9 @@ def context_layers(
     channels: int, *, levels: int, large: bool, rngs: nnx.Rngs, dtype: Any = jnp.float32
 ) -> dict[str, nnx.Module]:
     """The layers of a :class:`ContextModule` by their names, in the order in which they run."""
-    check_context(channels, levels, large)
+    positive("ContextModule", channels=channels)
+    check_levels("ContextModule", levels)
+    flag("ContextModule", large=large)
 
     def conv(c_in: int, c_out: int, taps: int, rate: int = 1) -> Conv:
         init = identity_kernel(channels)
@@ -78,13 +80,12 @@ def context_layers(
     return layers
 
 
-def check_context(channels: int, levels: int, large: bool) -> None:
-    """Raise an ArgumentError for arguments that a :class:`ContextModule` cannot have."""
-    positive("ContextModule", channels=channels, levels=levels)
-    flag("ContextModule", large=large)
+def check_levels(layer: str, levels: int) -> None:
+    """Raise an ArgumentError for ``levels`` that a :class:`ContextModule` cannot have."""
+    positive(layer, levels=levels)
     if levels < 4:
         raise ArgumentError(
-            "ContextModule", "levels", levels, "leaves out a layer that every context module has", "pass at least 4"
+            layer, "levels", levels, "leaves out a layer that every context module has", "pass at least 4"
         )
 
 

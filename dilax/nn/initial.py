@@ -1,16 +1,21 @@
 """Initial values with PyTorch's distributions.
 
-A key that has a value seeds NumPy's generator: XLA would compile a program for each shape, which for a deep network
+A key that has a value seeds NumPy's generators: XLA would compile a program for each shape, which for a deep network
 takes ten times as long as to draw the numbers. While JAX traces, ``jax.random`` draws them, others for the same key.
 """
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+
+#: Numbers that one generator draws.
+_PART = 2**20
 
 
 def uniform(
@@ -90,10 +95,13 @@ def symmetric(bound: float) -> nnx.Initializer:
 def _uniform(key: Any, shape: tuple[int, ...], dtype: Any, bound: float) -> jax.Array:
     if isinstance(key, jax.core.Tracer):
         return jax.random.uniform(key, shape, dtype, -bound, bound)
-    values = _generator(key).random(shape, _drawn(dtype))
-    values *= 2 * bound
-    values -= bound
-    return _placed(values, dtype)
+
+    def fill(generator: np.random.Generator, part: Any) -> None:
+        generator.random(dtype=part.dtype, out=part)
+        part *= 2 * bound
+        part -= bound
+
+    return _drawn(key, shape, dtype, fill)
 
 
 def _next_key(rngs: nnx.Rngs) -> jax.Array:
@@ -107,19 +115,30 @@ def _next_key(rngs: nnx.Rngs) -> jax.Array:
 def _normal(key: Any, shape: tuple[int, ...], dtype: Any, deviation: float) -> jax.Array:
     if isinstance(key, jax.core.Tracer):
         return deviation * jax.random.normal(key, shape, dtype)
-    values = _generator(key).standard_normal(shape, _drawn(dtype))
-    values *= deviation
-    return _placed(values, dtype)
+
+    def fill(generator: np.random.Generator, part: Any) -> None:
+        generator.standard_normal(dtype=part.dtype, out=part)
+        part *= deviation
+
+    return _drawn(key, shape, dtype, fill)
 
 
-def _generator(key: Any) -> np.random.Generator:
-    return np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel())
+def _drawn(key: Any, shape: tuple[int, ...], dtype: Any, fill: Callable[[np.random.Generator, Any], None]) -> jax.Array:
+    """Parts of fixed size, each from a generator of its own: threads share them, and their number changes no value."""
+    values = _empty(math.prod(shape), np.dtype(np.float64 if dtype == np.float64 else np.float32))
+    parts = [values[begin : begin + _PART] for begin in range(0, values.size, _PART)]
+    seeds = np.random.SeedSequence(np.asarray(jax.random.key_data(key)).ravel().tolist()).spawn(len(parts))
+    generators = [np.random.Generator(np.random.SFC64(seed)) for seed in seeds]
+    if len(parts) == 1:
+        fill(generators[0], parts[0])
+    else:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(fill, generators, parts))
+    return jax.device_put(values.reshape(shape).astype(jax.dtypes.canonicalize_dtype(dtype), copy=False))
 
 
-def _drawn(dtype: Any) -> Any:
-    """The dtype that NumPy draws numbers in that become ``dtype``."""
-    return np.float64 if dtype == np.float64 else np.float32
-
-
-def _placed(values: Any, dtype: Any) -> jax.Array:
-    return jax.device_put(values.astype(jax.dtypes.canonicalize_dtype(dtype), copy=False))
+def _empty(size: int, dtype: np.dtype[Any]) -> Any:
+    """Memory that begins at a multiple of 64 bytes, for JAX copies any other."""
+    memory = np.empty(size * dtype.itemsize + 64, np.uint8)
+    begin = -memory.ctypes.data % 64
+    return memory[begin : begin + size * dtype.itemsize].view(dtype)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from ..ops.product import product
 from .checks import broadcast, last_axis, positive, stream
 from .dtypes import promote
 from .initial import uniform
@@ -66,8 +67,7 @@ class Linear(nnx.Module):
         last_axis("Linear", x, self.in_features, "in_features")
         bias = None if self.bias is None else self.bias[...]
         x, kernel, bias = promote(self.compute_dtype, x, self.kernel[...], bias)
-        y = x @ kernel
-        return affine(y, None, bias)
+        return affine(product(x, kernel), None, bias)
 
 
 class Bilinear(nnx.Module):

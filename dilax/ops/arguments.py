@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, nearest
 
 Pads = tuple[tuple[int, int], ...]
 Padding = int | Literal["same", "valid"] | Sequence[int] | Sequence[tuple[int, int]]
@@ -98,6 +98,25 @@ def one_of(function: str, name: str, value: Any, choices: Collection[str]) -> No
     if not isinstance(value, str) or value not in choices:
         *others, last = map(repr, choices)
         raise ArgumentError(function, name, value, "is unknown", f"pass {', '.join(others)} or {last}")
+
+
+def known(function: str, name: str, value: Any, names: Collection[str], rule: str) -> None:
+    """Raise an ArgumentError unless ``value`` is one of many ``names``.
+
+    Args:
+        function: Who asks, for the message.
+        name: The argument's name, for the message.
+        value: What was received.
+        names: What it may be.
+        rule: What is wrong if it is none of them, e.g. ``"is no model"``.
+
+    Raises:
+        ArgumentError: With the name that was probably meant.
+    """
+    if not isinstance(value, str) or value not in names:
+        raise ArgumentError(
+            function, name, value, f"{rule}{nearest(str(value), names)}", f"pass one of {', '.join(names)}"
+        )
 
 
 def flag(function: str, **values: Any) -> None:

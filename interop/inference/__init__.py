@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -29,14 +30,36 @@ def infer_options(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
     try:
         return _INFER[name](state_dict)
     except DilaxError as error:
-        prefixes = {key.partition(".")[0] for key in state_dict}
-        if len(prefixes) != 1 or not all("." in key for key in state_dict):
-            raise
-        within = {key.partition(".")[2]: array for key, array in state_dict.items()}
-        try:
-            return infer_options(name, within)
-        except DilaxError:
+        found = _below(name, state_dict)
+        if found is None:
             raise error from None
+        return found
+
+
+def _below(name: str, state_dict: Mapping[str, Any]) -> InferredOptions | None:
+    """The options of a model whose keys all begin with one word; None if there are none.
+
+    Raises:
+        DilaxError: There are other keys beside the model's.
+    """
+    words = Counter(key.partition(".")[0] for key in state_dict if "." in key)
+    if not words:
+        return None
+    prefix = f"{words.most_common(1)[0][0]}."
+    try:
+        found = infer_options(
+            name, {key[len(prefix) :]: state_dict[key] for key in state_dict if key.startswith(prefix)}
+        )
+    except DilaxError:
+        return None
+    others = [key for key in state_dict if not key.startswith(prefix)]
+    if others:
+        listed = ", ".join(others[:8]) + (f" and {len(others) - 8} more" if len(others) > 8 else "")
+        raise DilaxError(
+            f"infer_options: the keys of a {name} begin with {prefix!r}, beside which the state_dict has {listed}; "
+            "leave them out, as ignore of interop.load and --ignore of dilax convert do."
+        )
+    return found
 
 
 def _meshnet(state_dict: Mapping[str, Any]) -> InferredOptions:

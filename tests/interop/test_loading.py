@@ -213,7 +213,7 @@ def test_a_model_and_its_average_are_refused_by_name(model):
         interop.load(model, {"model": state(), "ema": {"module": state()}})
     assert str(caught.value) == (
         "load: the checkpoint holds a state_dict under each of model, ema.module; "
-        "pass the one you mean, e.g. checkpoint['model']."
+        "pass the one you mean, e.g. checkpoint['model'], or dilax convert --state-dict model."
     )
 
 

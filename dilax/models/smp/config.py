@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ...errors import ArgumentError, nearest
+from ...errors import ArgumentError
 from ...nn.checks import positive, share
-from ...ops.arguments import is_integer, one_of
+from ...ops.arguments import is_integer, known, one_of
 from .encoders import ENCODERS
 from .heads import ACTIVATIONS, POOLINGS
 
@@ -47,11 +47,7 @@ class SmpConfig:
 
     def __post_init__(self) -> None:
         name = type(self).__name__.removesuffix("Config")
-        if self.encoder_name not in ENCODERS:
-            raise ArgumentError(
-                name, "encoder_name", self.encoder_name,
-                f"is no encoder{nearest(str(self.encoder_name), ENCODERS)}", f"pass one of {', '.join(ENCODERS)}",
-            )  # fmt: skip
+        known(name, "encoder_name", self.encoder_name, ENCODERS, "is no encoder")
         if not is_integer(self.encoder_depth) or not self.least_depth <= self.encoder_depth <= 5:
             raise ArgumentError(
                 name, "encoder_depth", self.encoder_depth, f"is no integer from {self.least_depth} to 5", "pass one"

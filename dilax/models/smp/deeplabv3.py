@@ -49,7 +49,7 @@ class SmpDeepLabV3Config(SmpConfig):
         super().__post_init__()
         name = type(self).__name__.removesuffix("Config")
         positive(name, decoder_channels=self.decoder_channels)
-        rates = check_dilations(name, self.decoder_atrous_rates)
+        rates = check_dilations(name, self.decoder_atrous_rates, name="decoder_atrous_rates")
         if len(rates) != 3:
             raise ArgumentError(name, "decoder_atrous_rates", rates, "are not three", "pass e.g. (12, 24, 36)")
         flag(name, decoder_aspp_separable=self.decoder_aspp_separable)

@@ -1,7 +1,5 @@
 """What configurations of ResNets, DeepLabV3 and FCN take, and what the models are made of."""
 
-import dataclasses
-import json
 import time
 
 import jax
@@ -74,11 +72,6 @@ def test_what_is_rejected(make, message):
 )
 def test_the_first_block_of_a_dilated_stage_keeps_the_dilation_before(output_stride, multi_grid, expected):
     assert block_geometry((2, 2, 2, 2), output_stride, multi_grid) == expected
-
-
-def test_a_configuration_survives_json():
-    config = models.DeepLabV3Config(multi_grid=(1, 2, 4), dilations=(6, 12), output_stride=16, num_classes=3)
-    assert models.DeepLabV3Config(**json.loads(json.dumps(dataclasses.asdict(config)))) == config
 
 
 def test_the_shapes_of_outputs():

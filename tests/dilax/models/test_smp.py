@@ -1,7 +1,5 @@
 """What configurations of segmentation_models_pytorch's models take, and what the models are made of."""
 
-import dataclasses
-import json
 import time
 
 import jax
@@ -116,13 +114,6 @@ def test_what_is_rejected(make, message):
 )
 def test_uniform_geometry_gives_all_blocks_of_a_stage_its_dilation(output_stride, expected):
     assert block_geometry((2, 2, 2, 2), output_stride, uniform=True) == expected
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_a_configuration_survives_json(name):
-    config = models.config_type(name)(encoder_name="resnet50", in_channels=2, classes=3, aux_classes=4)
-    assert type(config)(**json.loads(json.dumps(dataclasses.asdict(config)))) == config
-    assert config.num_classes == 3
 
 
 def test_the_shapes_of_outputs():

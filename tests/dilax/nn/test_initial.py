@@ -1,10 +1,15 @@
-"""Initial values that are asked for by argument."""
+"""Initial values that are asked for by argument, and those of large arrays."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
 
-from dilax.nn import Conv, ConvTranspose, Linear
+from dilax.nn import Conv, ConvTranspose, Linear, initial
 
 
 @pytest.mark.parametrize(
@@ -22,3 +27,28 @@ def test_kernel_and_bias_begin_as_they_are_asked_to(make):
     np.testing.assert_array_equal(layer.kernel[...], expected)
     np.testing.assert_array_equal(layer.bias[...], np.full(5, 0.25, np.float32))
     assert not np.array_equal(usual.kernel[...], layer.kernel[...])
+
+
+@pytest.mark.parametrize("make", [initial.gaussian(0.3), initial.symmetric(0.3 * 3**0.5)])
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64, jnp.bfloat16])
+def test_large_arrays_have_other_numbers_in_every_part(make, dtype):
+    with jax.enable_x64(True):
+        values = np.asarray(make(jax.random.key(3), (5, 2**9, 2**10), dtype).astype(jnp.float64)).reshape(5, -1)
+    assert np.abs(values.mean(1)).max() < 6 * 0.3 / values.shape[1] ** 0.5
+    np.testing.assert_allclose(values.std(1), 0.3, rtol=0.01)
+    assert np.abs(np.corrcoef(values) - np.eye(5)).max() < 6 / values.shape[1] ** 0.5
+
+
+def test_large_arrays_are_the_same_whatever_the_number_of_threads(monkeypatch):
+    shape = (3, 2**10, 2**10)
+    expected = initial.fan_out(jax.random.key(3), shape)
+    monkeypatch.setattr(initial, "ThreadPoolExecutor", partial(ThreadPoolExecutor, max_workers=1))
+    np.testing.assert_array_equal(initial.fan_out(jax.random.key(3), shape), expected)
+
+
+def test_a_step_may_take_the_memory_of_initial_values():
+    begin = initial.fan_out(jax.random.key(3), (3, 5, 7))
+    expected = np.array(begin) + 1
+    step = jax.jit(lambda x: x + 1, donate_argnums=0)
+    np.testing.assert_array_equal(step(begin), expected)
+    assert initial.symmetric(1.0)(jax.random.key(3), (0, 4)).shape == (0, 4)

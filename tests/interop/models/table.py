@@ -42,8 +42,7 @@ dilations of its last three blocks.
 MobileNets: `output_stride=16` of a MobileNetV3 is torchvision's `dilated=True`: a dilated stage has its dilation in the
 first block too. torchvision has no 8 there, and neither for its MobileNetV2, whose dilations are those of
 segmentation_models_pytorch. Names that begin with `timm_` have timm's keys, where they differ from torchvision's; there
-the first block of a dilated stage keeps the dilation before it. MobileNets are compared with 997 classes: on a CPU XLA
-rounds a product of two rows and few columns about twice as badly as PyTorch (R 2.5 with 7 classes).
+the first block of a dilated stage keeps the dilation before it.
 
 DeepLabV3's branch that sees the mean of the whole map is close to the limit in float32: on the images of the tests it
 is within, but on maps of 5x5 an R of 2.6 was seen there, which `dilax convert` notes; float64 agrees. An R of
@@ -60,7 +59,9 @@ dilated. Layers behind `encoder_depth` stay in the model unused, as they do ther
 `resnext50_32x4d`, `resnext101_32x4d` to `resnext101_32x32d`, `mobilenet_v2`. *keys* are compared on all of them, the
 rest on `resnet18`, `resnet50`, `resnext50_32x4d` and `mobilenet_v2`. Heights and widths have to be multiples of the
 encoder's output stride, there as here. The training of a PAN is compared at depth 3, where its smallest map has four
-places: at depth 5 the same image leaves one, and the normalisation of two numbers magnified rounding to 5e-12.
+places: at depth 5 the same image leaves one, and the normalisation of two numbers magnified rounding to 5e-12. Older
+files of its DeepLabV3, in which the decoder was a `Sequential`, go in with `dilax convert --rename
+decoder.0=decoder.aspp decoder.1=decoder.conv decoder.2=decoder.bn`.
 
 Models that no such library has are compared with twins of our own, written from the papers under the published codes'
 keys (`interop/reference`): the keys at full width, the rest with fewer channels.

@@ -243,6 +243,21 @@ def test_without_the_package_the_reference_names_its_extra(monkeypatch):
 
 
 @pytest.mark.slow
+def test_older_files_of_a_deeplabv3_are_renamed(tmp_path):
+    """The decoder was a Sequential, which the reference's load_state_dict still takes."""
+    twin = twin_of("smp_deeplabv3", **SMALL)
+    older = {"decoder.aspp": "decoder.0", "decoder.conv": "decoder.1", "decoder.bn": "decoder.2"}
+    arrays = twin.state_dict()
+    for new, old in older.items():
+        arrays = {key.replace(f"{new}.", f"{old}."): one for key, one in arrays.items()}
+    torch.save(arrays, tmp_path / "m.pth")
+    arguments = [str(tmp_path / "m.pth"), "--model", "smp_deeplabv3", "--output", str(tmp_path / "flax"), "--no-verify"]
+    assert main(["convert", *arguments, "--rename", *(f"{old}={new}" for new, old in older.items())]) == 0
+    assert_same_arrays(load_model(tmp_path / "flax")[0], twin)
+    twin.load_state_dict(dict(arrays))
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_convert_reads_the_options_and_verifies(tmp_path, capsys):
     twin = twin_of("smp_deeplabv3plus", **SMALL)
