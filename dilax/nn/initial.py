@@ -6,13 +6,14 @@ takes ten times as long as to draw the numbers. While JAX traces, ``jax.random``
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+
+from ..memory import aligned_empty, threads
 
 #: Numbers that one generator draws.
 _PART = 2**20
@@ -125,20 +126,12 @@ def _normal(key: Any, shape: tuple[int, ...], dtype: Any, deviation: float) -> j
 
 def _drawn(key: Any, shape: tuple[int, ...], dtype: Any, fill: Callable[[np.random.Generator, Any], None]) -> jax.Array:
     """Parts of fixed size, each from a generator of its own: threads share them, and their number changes no value."""
-    values = _empty(math.prod(shape), np.dtype(np.float64 if dtype == np.float64 else np.float32))
+    values = aligned_empty(math.prod(shape), np.dtype(np.float64 if dtype == np.float64 else np.float32))
     parts = [values[begin : begin + _PART] for begin in range(0, values.size, _PART)]
     seeds = np.random.SeedSequence(np.asarray(jax.random.key_data(key)).ravel().tolist()).spawn(len(parts))
     generators = [np.random.Generator(np.random.SFC64(seed)) for seed in seeds]
     if len(parts) == 1:
         fill(generators[0], parts[0])
     else:
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(fill, generators, parts))
+        list(threads().map(fill, generators, parts))
     return jax.device_put(values.reshape(shape).astype(jax.dtypes.canonicalize_dtype(dtype), copy=False))
-
-
-def _empty(size: int, dtype: np.dtype[Any]) -> Any:
-    """Memory that begins at a multiple of 64 bytes, for JAX copies any other."""
-    memory = np.empty(size * dtype.itemsize + 64, np.uint8)
-    begin = -memory.ctypes.data % 64
-    return memory[begin : begin + size * dtype.itemsize].view(dtype)

@@ -1,5 +1,6 @@
 """Products of vectors and a matrix."""
 
+import functools
 import math
 
 import jax
@@ -7,9 +8,13 @@ import jax.numpy as jnp
 
 from .primitives import apply_here
 
-#: Terms that are added up one after the other, or a few more.
-_TERMS = 256
-#: Numbers of the result up to which several short products cost no more than a long one.
+#: Terms that are added up one after the other in a short product.
+_TERMS = 32
+#: Columns up to which XLA's short products side by side cost no more than a long one.
+_NARROW = 64
+#: Products one after the other where there are more columns: their errors are as good, and the whole half as dear.
+_SLICES = 8
+#: Numbers of the result up to which several short products may be made of a long one.
 _SMALL = 4096
 
 
@@ -27,8 +32,12 @@ def product(x: jax.Array, matrix: jax.Array) -> jax.Array:
         Vectors, ``(..., out)``.
     """
     length, width = matrix.shape
-    parts = next(count for count in range(max(length // _TERMS, 1), 0, -1) if length % count == 0)
-    if parts == 1 or math.prod(x.shape[:-1]) * width > _SMALL or not apply_here(x, matrix):
+    if length < 2 * _TERMS or math.prod(x.shape[:-1]) * width > _SMALL or not apply_here(x, matrix):
         return x @ matrix
-    split = x.reshape(*x.shape[:-1], parts, length // parts)
-    return jnp.einsum("...pi,pio->...po", split, matrix.reshape(parts, length // parts, width)).sum(-2)
+    parts = next(count for count in range(length // _TERMS, 0, -1) if length % count == 0)
+    if width <= _NARROW and parts >= _SLICES:
+        split = x.reshape(*x.shape[:-1], parts, length // parts)
+        return jnp.einsum("...pi,pio->...po", split, matrix.reshape(parts, length // parts, width)).sum(-2)
+    step = -(-length // _SLICES)
+    slices = [slice(begin, begin + step) for begin in range(0, length, step)]
+    return functools.reduce(jnp.add, [x[..., part] @ matrix[part] for part in slices])

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .copying import ALIGNMENT, aligned_copy
+from dilax.memory import ALIGNMENT
+
+from .copying import aligned_copy
 from .faults import Fault, Malformed, named
 
 

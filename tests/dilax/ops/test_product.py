@@ -28,7 +28,10 @@ def test_products_and_gradients_are_float64s(rows, length, width):
     np.testing.assert_allclose(gradients[1], flat, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("rows", "length", "width"), [((2,), 2048, 7), ((64,), 2048, 64), ((2,), 1280, 1000)])
+@pytest.mark.parametrize(
+    ("rows", "length", "width"),
+    [((2,), 2048, 7), ((2,), 512, 3), ((64,), 2048, 64), ((4,), 1280, 1000), ((2,), 1031, 5)],
+)
 def test_small_products_are_no_further_from_float64_than_pytorchs(rows, length, width):
     compiled, errors = jax.jit(product), []
     for seed in range(10):
@@ -37,4 +40,4 @@ def test_small_products_are_no_further_from_float64_than_pytorchs(rows, length, 
         theirs = (torch.tensor(x) @ torch.tensor(matrix)).numpy()
         errors.append([np.abs(result - exact).max() for result in (np.asarray(compiled(x, matrix)), theirs)])
     ours, theirs = np.mean(errors, axis=0)
-    assert ours <= 1.5 * theirs
+    assert ours <= theirs
