@@ -17,6 +17,8 @@ from ..memory import aligned_empty, threads
 
 #: Numbers that one generator draws.
 _PART = 2**20
+#: Numbers that a core's cache holds.
+_CACHED = 2**15
 
 
 def uniform(
@@ -118,10 +120,27 @@ def _normal(key: Any, shape: tuple[int, ...], dtype: Any, deviation: float) -> j
         return deviation * jax.random.normal(key, shape, dtype)
 
     def fill(generator: np.random.Generator, part: Any) -> None:
-        generator.standard_normal(dtype=part.dtype, out=part)
-        part *= deviation
+        generator.random(dtype=part.dtype, out=part)
+        for begin in range(0, part.size, _CACHED):
+            _to_normal(generator, part[begin : begin + _CACHED], deviation)
 
     return _drawn(key, shape, dtype, fill)
+
+
+def _to_normal(generator: np.random.Generator, values: Any, deviation: float) -> None:
+    """Make pairs of uniform numbers normal ones, as PyTorch does (Box and Muller, 1958): NumPy's way is slower."""
+    half = values.size // 2
+    radius, angle, odd = values[:half], values[half : 2 * half], values[2 * half :]
+    np.log(np.subtract(1, radius, out=radius), out=radius)
+    radius *= -2 * deviation**2
+    np.sqrt(radius, out=radius)
+    angle *= 2 * math.pi
+    cosine = np.cos(angle)
+    np.sin(angle, out=angle)
+    angle *= radius
+    radius *= cosine
+    generator.standard_normal(dtype=values.dtype, out=odd)
+    odd *= deviation
 
 
 def _drawn(key: Any, shape: tuple[int, ...], dtype: Any, fill: Callable[[np.random.Generator, Any], None]) -> jax.Array:

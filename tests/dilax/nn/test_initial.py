@@ -1,5 +1,6 @@
 """Initial values that are asked for by argument, and those of large arrays."""
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -52,3 +53,19 @@ def test_a_step_may_take_the_memory_of_initial_values():
     step = jax.jit(lambda x: x + 1, donate_argnums=0)
     np.testing.assert_array_equal(step(begin), expected)
     assert initial.symmetric(1.0)(jax.random.key(3), (0, 4)).shape == (0, 4)
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
+def test_normal_numbers_are_normal_and_independent(dtype):
+    with jax.enable_x64(True):
+        values = np.asarray(initial.gaussian(0.3)(jax.random.key(5), (15, 2**15), dtype)).astype(np.float64) / 0.3
+    for bound in (0.5, 1, 2, 3, 4):
+        share = math.erf(bound / 2**0.5)
+        for row in values.reshape(5, -1):
+            for side in (row, -row):
+                expected, count = (1 - share) / 2, row.size
+                assert abs((side > bound).mean() - expected) < 5 * (expected / count) ** 0.5 + 1 / count
+    half = values.reshape(15, 2, -1)
+    for power in (1, 2):  # the two of a pair, which have one radius
+        powers = half**power
+        assert max(abs(np.corrcoef(*pair)[0, 1]) for pair in powers) < 5 / half.shape[2] ** 0.5
