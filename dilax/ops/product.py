@@ -31,9 +31,14 @@ def product(x: jax.Array, matrix: jax.Array) -> jax.Array:
     Returns:
         Vectors, ``(..., out)``.
     """
-    length, width = matrix.shape
-    if length < 2 * _TERMS or math.prod(x.shape[:-1]) * width > _SMALL or not apply_here(x, matrix):
+    small = len(matrix) >= 2 * _TERMS and math.prod(x.shape[:-1]) * matrix.shape[1] <= _SMALL
+    if not small or not apply_here(x, matrix):
         return x @ matrix
+    return jax.lax.platform_dependent(x, matrix, cpu=_sum_of_sums, default=jnp.matmul)
+
+
+def _sum_of_sums(x: jax.Array, matrix: jax.Array) -> jax.Array:
+    length, width = matrix.shape
     parts = next(count for count in range(length // _TERMS, 0, -1) if length % count == 0)
     if width <= _NARROW and parts >= _SLICES:
         split = x.reshape(*x.shape[:-1], parts, length // parts)
