@@ -3,7 +3,8 @@
 The three are the contractions of one trilinear form T(x, kernel, out_gradient), each bilinear, and the transpose of one
 in either argument is another. So derivatives of every order, forward and reverse, stay on this package's lowerings.
 (A ``jax.custom_vjp`` would have no forward mode.) On a CPU :mod:`dilax.ops.compiled` computes
-them, or what :mod:`dilax.ops.cpu` chooses of XLA's operations; elsewhere XLA does.
+them, or what :mod:`dilax.ops.cpu` chooses of XLA's operations; on an NVIDIA GPU what :mod:`dilax.ops.gpu` chooses of
+them; elsewhere XLA's own convolution does.
 """
 
 from collections.abc import Callable
@@ -18,16 +19,15 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 from jax.sharding import AxisType
 
-from . import compiled, cpu
-from .problem import Problem, native, native_input_gradient, native_kernel_gradient
-
-Contraction = Callable[[jax.Array, jax.Array, Problem], jax.Array]
+from . import compiled, cpu, gpu
+from .problem import Contraction, Problem, native, native_input_gradient, native_kernel_gradient
 
 
 def _make(
     name: str,
     fast: Contraction,
     on_cpu: Contraction,
+    on_gpu: Contraction,
     elsewhere: Contraction,
     shape: Callable[..., tuple[int, ...]],
 ) -> Any:
@@ -48,8 +48,9 @@ def _make(
     primitive.def_impl(jax.jit(primitive.bind, static_argnames="problem"))
     primitive.def_abstract_eval(abstract)
     mlir.register_lowering(primitive, lower_for_cpu, platform="cpu")
+    mlir.register_lowering(primitive, lower(on_gpu), platform="cuda")
     mlir.register_lowering(primitive, lower(elsewhere))
-    batching.primitive_batchers[primitive] = partial(_batched, primitive, elsewhere)
+    batching.primitive_batchers[primitive] = partial(_batched, primitive, on_gpu, elsewhere)
     return primitive
 
 
@@ -59,6 +60,7 @@ def _with_keyword(contraction: Contraction, one: jax.Array, other: jax.Array, *,
 
 def _batched(
     primitive: Any,
+    on_gpu: Contraction,
     elsewhere: Contraction,
     args: tuple[jax.Array, jax.Array],
     dims: tuple[Any, Any],
@@ -79,6 +81,7 @@ def _batched(
     result = lax.platform_dependent(
         *stacked,
         cpu=lambda one, other: lax.map(lambda pair: primitive.bind(*pair, problem=problem), (one, other)),
+        cuda=jax.vmap(lambda one, other: on_gpu(one, other, problem)),
         default=jax.vmap(lambda one, other: elsewhere(one, other, problem)),
     )
     return result, 0
@@ -96,12 +99,22 @@ def _kernel_shape(x: tuple[int, ...], out_gradient: tuple[int, ...], problem: Pr
     return *problem.kernel_size, x[-1] // problem.groups, out_gradient[-1]
 
 
-_forward_p = _make("conv", compiled.forward, cpu.forward, native, _out_shape)
+_forward_p = _make("conv", compiled.forward, cpu.forward, gpu.forward, native, _out_shape)
 _input_gradient_p = _make(
-    "conv_input_gradient", compiled.input_gradient, cpu.input_gradient, native_input_gradient, _input_shape
+    "conv_input_gradient",
+    compiled.input_gradient,
+    cpu.input_gradient,
+    gpu.input_gradient,
+    native_input_gradient,
+    _input_shape,
 )
 _kernel_gradient_p = _make(
-    "conv_kernel_gradient", compiled.kernel_gradient, cpu.kernel_gradient, native_kernel_gradient, _kernel_shape
+    "conv_kernel_gradient",
+    compiled.kernel_gradient,
+    cpu.kernel_gradient,
+    gpu.kernel_gradient,
+    native_kernel_gradient,
+    _kernel_shape,
 )
 
 

@@ -1,5 +1,6 @@
 """What a convolution does besides its numbers, and its definition."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -66,6 +67,9 @@ class Problem(NamedTuple):
             share *= met / (taps * self.out_size[axis])
         return share
 
+
+#: Computes one of the three below from two arrays.
+Contraction = Callable[[jax.Array, jax.Array, Problem], jax.Array]
 
 # A convolution y, its input's gradient and its kernel's gradient are the three contractions of one trilinear form
 # T(x, kernel, out_gradient). XLA's own way to compute each is below; it is the definition of the operation.

@@ -1,15 +1,14 @@
 """Time dilax's convolutions against Flax's and PyTorch's: ``python -m tests.benchmarks.conv --output benchmarks``.
 
 Every function of a case is called in turn, in one process; medians are compared. PyTorch's time is the best of its
-contiguous and its channels-last layout, forward also of both under ``torch.compile``. Ratios below 1 say that dilax is
-faster.
+contiguous and its channels-last layout, on a CPU forward also of both under ``torch.compile``. Ratios below 1 say that
+dilax is faster. On a GPU, where both frameworks have one, the same is timed there, in ``--dtype bfloat16`` too.
 """
 
 import argparse
 import json
 import math
 import platform
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +23,10 @@ from rich.console import Console
 from rich.table import Table
 
 from dilax import models
-from dilax.ops import conv, conv_transpose
+from dilax.ops import conv
 
 from .conv_cases import CASES, UPSAMPLING, Case
-
-Functions = dict[str, Callable[[], object]]
+from .conv_contenders import MANY, ON_CPU, contenders
 
 
 def main() -> None:
@@ -37,17 +35,22 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmarks"))
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--only", default="", help="run cases whose family or name contains this")
+    parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16"))
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
     out = Console(width=120)
-    out.print(f"{platform.machine()}, {jax.default_backend()}, jax {jax.__version__}, torch {torch.__version__}")
-    out.print(_honesty(arguments.repeats))
+    device = platform.machine() if ON_CPU else jax.devices()[0].device_kind
+    out.print(f"{device}, {arguments.dtype}, jax {jax.__version__}, torch {torch.__version__}")
+    if ON_CPU:
+        out.print(_honesty(arguments.repeats))
+    name = f"conv-{'cpu' if ON_CPU else 'gpu'}-{arguments.dtype}"
     rows = []
     for case in (*CASES, UPSAMPLING):
         if arguments.only in case.family or arguments.only in case.name:
-            rows += _measure(case, arguments.repeats)
+            rows += _measure(case, arguments.dtype, arguments.repeats)
             out.print(_line(rows[-2]), _line(rows[-1]), sep="\n")
-    if arguments.only in "MeshNet":
+            (arguments.output / f"{name}.json").write_text(json.dumps(rows, indent=1))  # a later case may fail
+    if ON_CPU and arguments.only in "MeshNet":
         for channels in (5, 21, 30):
             rows.append(_measure_meshnet(channels, arguments.repeats))
             out.print(_line(rows[-1]))
@@ -55,8 +58,8 @@ def main() -> None:
     out.print(_families(rows))
     if arguments.only in "scan":
         out.print(_scan(arguments.repeats))
-    (arguments.output / "conv.json").write_text(json.dumps(rows, indent=1))
-    _draw(rows, arguments.output / "conv.png")
+    (arguments.output / f"{name}.json").write_text(json.dumps(rows, indent=1))
+    _draw(rows, arguments.output / f"{name}.png")
 
 
 def _honesty(repeats: int) -> str:
@@ -83,101 +86,11 @@ def _honesty(repeats: int) -> str:
     return f"one program under two names: ratio {ratio:.2f}; spread {noise:.0%} ({verdict}); sgemm {rate:.0f} GF/s"
 
 
-def _measure(case: Case, repeats: int) -> list[dict[str, Any]]:
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(case.batch, *case.size, case.channels[0])).astype(np.float32)
-    size = (*[case.taps] * len(case.size), case.channels[0] // case.groups, case.channels[1])
-    kernel = rng.normal(size=size).astype(np.float32)
-    forward, gradient = _jax_functions(case, x, kernel)
-    torch_forward, torch_gradient = _torch_functions(case, x, kernel)
-    rows = []
-    for kind, functions in (("forward", forward | torch_forward), ("gradient", gradient | torch_gradient)):
-        rows.append(_row(case.family, case.name, kind, interleaved(functions, repeats=repeats), case.flops))
-    return rows
-
-
-def _jax_functions(case: Case, x: Any, kernel: Any) -> tuple[Functions, Functions]:
-    x, kernel = jnp.asarray(x), jnp.asarray(kernel)
-    if case.stride > 1:
-        edge = (case.taps - case.stride) // 2
-        calls = {
-            "dilax": lambda x, k: conv_transpose(x, k, stride=case.stride, padding=edge, groups=case.groups),
-            "flax": lambda x, k: conv_transpose(
-                x, k, stride=case.stride, padding=edge, groups=case.groups, lowering="native"
-            ),  # nnx.ConvTranspose has no groups: XLA's own way stands in for it
-        }
-    else:
-        layer = nnx.Conv(
-            *case.channels, kernel.shape[:-2], padding=case.padding, kernel_dilation=case.dilation,
-            feature_group_count=case.groups, use_bias=False, rngs=nnx.Rngs(0),
-        )  # fmt: skip
-        graph, state = nnx.split(layer)
-
-        def flax(x: Any, k: Any) -> Any:
-            return nnx.merge(graph, jax.tree.map(lambda _: k, state))(x)
-
-        calls = {
-            "dilax": lambda x, k: conv(x, k, padding=case.padding, dilation=case.dilation, groups=case.groups),
-            "flax": flax,
-        }
-    forward: Functions = {}
-    gradient: Functions = {}
-    for name, call in calls.items():
-        out_gradient = jnp.ones(jax.eval_shape(call, x, kernel).shape) * 0.5
-
-        def pull(x: Any, k: Any, g: Any, call: Any = call) -> Any:
-            return jax.vjp(call, x, k)[1](g)
-
-        run, back = jax.jit(call), jax.jit(pull)
-        forward[name] = lambda run=run: jax.block_until_ready(run(x, kernel))
-        gradient[name] = lambda back=back, g=out_gradient: jax.block_until_ready(back(x, kernel, g))
-    return forward, gradient
-
-
-def _torch_functions(case: Case, x: Any, kernel: Any) -> tuple[Functions, Functions]:
-    axes = len(case.size)
-    forward: Functions = {}
-    gradient: Functions = {}
-    last = {2: torch.channels_last, 3: torch.channels_last_3d}
-    for name, layout in {"torch": torch.contiguous_format, "torch last": last.get(axes)}.items():
-        if layout is None:
-            continue
-        tx = torch.tensor(x).movedim(-1, 1).contiguous(memory_format=layout).requires_grad_()
-        # In a transposed convolution PyTorch's kernel has the input's channels first.
-        order = (0, 1) if case.stride > 1 else (1, 0)
-        tk = torch.tensor(kernel).movedim((-2, -1), order).contiguous(memory_format=layout).requires_grad_()
-        if case.stride > 1:  # depthwise: (channels, 1, …)
-            tk = torch.tensor(kernel).movedim((-1, -2), (0, 1)).contiguous().requires_grad_()
-        call = _torch_call(case, axes)
-        y = call(tx, tk)
-        g = torch.full_like(y, 0.5).contiguous(memory_format=layout)
-
-        def run(tx: Any = tx, tk: Any = tk, call: Any = call) -> object:
-            with torch.no_grad():
-                return call(tx, tk)
-
-        forward[name] = run
-        if case.stride == 1:
-            torch.compiler.reset()  # or it stops compiling after a few shapes
-            compiled = torch.compile(call, dynamic=False)
-            forward[f"{name} compiled"] = lambda run=run, compiled=compiled: run(call=compiled)
-        gradient[name] = lambda y=y, tx=tx, tk=tk, g=g: torch.autograd.grad(y, (tx, tk), g, retain_graph=True)
-    return forward, gradient
-
-
-def _torch_call(case: Case, axes: int) -> Callable[[Any, Any], Any]:
-    functional = torch.nn.functional
-    if case.stride > 1:
-        transpose = getattr(functional, f"conv_transpose{axes}d")
-        edge = (case.taps - case.stride) // 2
-        return lambda x, k: transpose(x, k, stride=case.stride, padding=edge, groups=case.groups)
-    convolve = getattr(functional, f"conv{axes}d")
-    before, after = case.padding[0]
-    if before == after:
-        return lambda x, k: convolve(x, k, padding=before, dilation=case.dilation, groups=case.groups)
-    return lambda x, k: convolve(
-        functional.pad(x, (before, after) * axes), k, dilation=case.dilation, groups=case.groups
-    )
+def _measure(case: Case, dtype: str, repeats: int) -> list[dict[str, Any]]:
+    return [
+        _row(case.family, case.name, kind, interleaved(functions, repeats=repeats), case.flops * MANY)
+        for kind, functions in contenders(case, dtype).items()
+    ]
 
 
 def _measure_meshnet(channels: int, repeats: int) -> dict[str, Any]:
@@ -233,7 +146,7 @@ def _row(family: str, name: str, kind: str, found: dict[str, Timing], flops: flo
         "family": family,
         "case": name,
         "kind": kind,
-        "milliseconds": {n: timing.median * 1e3 for n, timing in found.items()},
+        "milliseconds": {n: timing.median * 1e3 / MANY for n, timing in found.items()},
         "spread": max(timing.spread for timing in found.values()),
         "over_torch": ours / found[best].median,
         "over_flax": ours / found["flax"].median if "flax" in found else None,

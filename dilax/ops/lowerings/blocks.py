@@ -1,17 +1,14 @@
 """A grouped convolution as a few dense ones."""
 
 import math
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-from ..problem import Problem
+from ..problem import Contraction, Problem
 
 # Channels of a block: fewer leave XLA's fast path idle, more are mostly zeros (measured 2026-11-24 on 65² samples).
 _CHANNELS = 32
-
-Contraction = Callable[[jax.Array, jax.Array, Problem], jax.Array]
 
 
 def blocks(x: jax.Array, kernel: jax.Array, problem: Problem, dense: Contraction) -> jax.Array:

@@ -1,12 +1,11 @@
 """3-D convolutions of stride 1 on XLA's fast path for 2-D ones, a few depth rows at a time."""
 
-import itertools
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 
 from ..problem import Problem, native
+from .columns import columns
 
 # Depth rows computed at a time: two fill the cache, more spill it (measured 2026-11-24, 32³ to 96³, 1 to 21 channels).
 _ROWS = 2
@@ -49,7 +48,7 @@ def depth_slabs(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
 
     def add_slab(index: jax.Array, out: jax.Array) -> jax.Array:
         slab = lax.dynamic_slice_in_dim(x, index * rows, rows, axis=1)
-        compute = _by_columns if c_in <= _FEW else native
+        compute = columns if c_in <= _FEW else native
         flat = compute(slab.reshape(batch * rows, *slab.shape[2:]).astype(total), kernel, plane)
         parts = flat.reshape(batch, rows, *flat.shape[1:3], taps, c_out)
         for tap in range(taps):
@@ -100,7 +99,7 @@ def depth_slabs_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: 
             lax.dynamic_slice_in_dim(out_gradient, index * rows + reach - tap * rate, rows, axis=1)
             for tap in range(taps)
         ]
-        columns = jnp.concatenate(reached, axis=-1).reshape(-1, taps * c_out)
+        beside = jnp.concatenate(reached, axis=-1).reshape(-1, taps * c_out)
         products = []
         for row in range(height):
             for column in range(width):
@@ -109,7 +108,7 @@ def depth_slabs_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: 
                 products.append(
                     lax.dot_general(
                         seen,
-                        columns,
+                        beside,
                         (((0,), (0,)), ((), ())),
                         precision=problem.precision,
                         preferred_element_type=total,
@@ -121,25 +120,6 @@ def depth_slabs_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: 
     gradient = lax.fori_loop(0, slabs, add_slab, gradient)
     gradient = gradient.reshape(height, width, c_in, taps, c_out).transpose(3, 0, 1, 2, 4)
     return gradient.astype(x.dtype)
-
-
-def _by_columns(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
-    """A convolution of stride 1 as one matrix product, with what each place sees in a row of the matrix."""
-    ends = [(0, 0, 0), *((*pair, 0) for pair in problem.pads), (0, 0, 0)]
-    padded = lax.pad(x, jnp.zeros((), x.dtype), ends)
-    out_size = problem.out_size
-    seen = []
-    for tap in itertools.product(*map(range, problem.kernel_size)):
-        starts = [index * rate for index, rate in zip(tap, problem.dilation, strict=True)]
-        where = (slice(start, start + length) for start, length in zip(starts, out_size, strict=True))
-        seen.append(padded[(slice(None), *where)])
-    columns = jnp.concatenate(seen, axis=-1)
-    total = jnp.promote_types(x.dtype, jnp.float32)
-    product = lax.dot_general(
-        columns.reshape(-1, columns.shape[-1]), kernel.reshape(columns.shape[-1], -1), (((1,), (0,)), ((), ())),
-        precision=problem.precision, preferred_element_type=total,
-    )  # fmt: skip
-    return product.reshape(x.shape[0], *out_size, -1)
 
 
 def _plane(problem: Problem) -> Problem:

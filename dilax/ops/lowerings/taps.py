@@ -52,11 +52,11 @@ def group_taps(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
     out = jnp.zeros((), total)
     if c_group == 1:
         x = _repeated(x, c_out // groups)
-        for tap, part in _windows(x, problem):
+        for tap, part in windows(x, problem):
             out = out + part.astype(total) * kernel[(*tap, 0)].astype(total)
         return out.astype(x.dtype)
     kernel = kernel.reshape(*problem.kernel_size, c_group, groups, c_out // groups)
-    for tap, part in _windows(x, problem):
+    for tap, part in windows(x, problem):
         split = part.reshape(*part.shape[:-1], groups, c_group).astype(total)
         # A tap's products are summed before they join the others: sums of fewer numbers lose fewer digits.
         products = [split[..., channel, None] * kernel[(*tap, channel)].astype(total) for channel in range(c_group)]
@@ -69,6 +69,8 @@ def depthwise_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Pr
 
     All taps of one row of the output are summed before the next row, while the rows that they read are in the cache.
     """
+    if problem.axes == 1:
+        return depthwise_sums(x, out_gradient, problem)
     padded = _padded(_repeated(x, out_gradient.shape[-1] // problem.groups), problem)
     # What is left of the problem when the padding is done, and in one row.
     inner = problem._replace(size=padded.shape[1:-1], pads=((0, 0),) * problem.axes)
@@ -76,9 +78,6 @@ def depthwise_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Pr
         size=inner.size[1:], kernel_size=inner.kernel_size[1:], stride=inner.stride[1:], pads=inner.pads[1:],
         dilation=inner.dilation[1:],
     )  # fmt: skip
-    if problem.axes == 1:
-        sums = _depthwise_sums(padded, out_gradient, inner)
-        return sums.reshape(*problem.kernel_size, 1, -1).astype(x.dtype)
     batch, rows = out_gradient.shape[:2]
     step, rate = problem.stride[0], problem.dilation[0]
 
@@ -86,7 +85,7 @@ def depthwise_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Pr
         sample, place = index // rows, index % rows
         here = _row(out_gradient, sample, place)
         seen = [_row(padded, sample, place * step + tap * rate) for tap in range(problem.kernel_size[0])]
-        return gradient + jnp.stack([_depthwise_sums(one, here, row) for one in seen])
+        return gradient + jnp.stack([_sums(one, here, row) for one in seen])
 
     total = jnp.promote_types(x.dtype, jnp.float32)
     taps = math.prod(row.kernel_size)
@@ -95,17 +94,23 @@ def depthwise_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Pr
     return gradient.reshape(*problem.kernel_size, 1, -1).astype(x.dtype)
 
 
+def depthwise_sums(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:
+    """As :func:`depthwise_kernel_gradient`, each tap's sum by itself."""
+    sums = _sums(_repeated(x, out_gradient.shape[-1] // problem.groups), out_gradient, problem)
+    return sums.reshape(*problem.kernel_size, 1, -1).astype(x.dtype)
+
+
 def _repeated(x: jax.Array, times: int) -> jax.Array:
     """Each input channel beside itself, once for each output channel of its group."""
     return x if times == 1 else jnp.repeat(x, times, axis=-1)
 
 
-def _depthwise_sums(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:
+def _sums(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:
     """``(taps, C_out)``, in float32 at least."""
     total = jnp.promote_types(x.dtype, jnp.float32)
     axes = tuple(range(problem.axes + 1))
     out_gradient = out_gradient.astype(total)
-    return jnp.stack([(part.astype(total) * out_gradient).sum(axes) for _, part in _windows(x, problem)])
+    return jnp.stack([(part.astype(total) * out_gradient).sum(axes) for _, part in windows(x, problem)])
 
 
 def _row(x: jax.Array, sample: jax.Array, row: jax.Array) -> jax.Array:
@@ -134,7 +139,7 @@ def _meetings(problem: Problem) -> Iterator[tuple[tuple[int, ...], tuple[slice, 
         yield tap, places, seen
 
 
-def _windows(x: jax.Array, problem: Problem) -> Iterator[tuple[tuple[int, ...], jax.Array]]:
+def windows(x: jax.Array, problem: Problem) -> Iterator[tuple[tuple[int, ...], jax.Array]]:
     """Each tap, and what it meets at every place of the output, zeros included."""
     x = _padded(x, problem)
     for tap in itertools.product(*map(range, problem.kernel_size)):

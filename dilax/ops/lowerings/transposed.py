@@ -1,18 +1,15 @@
 """The input's gradient of a convolution, which is also the transposed convolution."""
 
 import itertools
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from ..problem import Problem, flipped
-
-Forward = Callable[[jax.Array, jax.Array, Problem], jax.Array]
+from ..problem import Contraction, Problem, flipped
 
 
-def stuffed(out_gradient: jax.Array, kernel: jax.Array, problem: Problem, forward: Forward) -> jax.Array:
+def stuffed(out_gradient: jax.Array, kernel: jax.Array, problem: Problem, forward: Contraction) -> jax.Array:
     """A convolution of stride 1 with the kernel turned round, over the gradient with zeros between its samples."""
     turned, turned_problem = flipped(kernel, problem)
     # Windows of a stride above 1 can leave samples at the end that no window sees.

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 from hypothesis import given, settings
 
-from dilax.ops import cpu, lowerings
+from dilax.ops import cpu, gpu, lowerings
 from dilax.ops.problem import flipped, native, native_input_gradient, native_kernel_gradient
 
 from .drawing import arrays, by_torch, problems
@@ -12,6 +12,8 @@ from .drawing import arrays, by_torch, problems
 FORWARD = {
     "native": (lambda p: True, native),
     "chosen": (lambda p: True, cpu.forward),
+    "chosen for GPUs": (lambda p: True, gpu.forward),
+    "columns": (lambda p: p.groups == 1, lowerings.columns),
     "taps": (lambda p: p.groups == 1, lowerings.taps),
     "group_taps": (lambda p: True, lowerings.group_taps),
     "blocks": (lambda p: True, lambda x, k, p: lowerings.blocks(x, k, p, native)),
@@ -20,6 +22,7 @@ FORWARD = {
 INPUT_GRADIENT = {
     "native": (lambda p: True, native_input_gradient),
     "chosen": (lambda p: True, cpu.input_gradient),
+    "chosen for GPUs": (lambda p: True, gpu.input_gradient),
     "flipped": (lambda p: max(p.stride) == 1, lambda g, k, p: native(g, *flipped(k, p))),
     "stuffed": (lambda p: True, lambda g, k, p: lowerings.stuffed(g, k, p, native)),
     "phases": (None, lowerings.phases),
@@ -27,10 +30,13 @@ INPUT_GRADIENT = {
 KERNEL_GRADIENT = {
     "native": (lambda p: True, native_kernel_gradient),
     "chosen": (lambda p: True, cpu.kernel_gradient),
+    "chosen for GPUs": (lambda p: True, gpu.kernel_gradient),
+    "columns": (lambda p: True, lowerings.columns_kernel_gradient),
     "taps": (lambda p: p.groups == 1, lowerings.taps_kernel_gradient),
     "swapped": (lambda p: p.groups == 1, lowerings.swapped_kernel_gradient),
     "depth_slabs": (lowerings.folds, lowerings.depth_slabs_kernel_gradient),
     "depthwise": (None, lowerings.depthwise_kernel_gradient),
+    "depthwise sums": (None, lowerings.depthwise_sums),
     "blocks": (lambda p: True, lambda x, g, p: lowerings.blocks_kernel_gradient(x, g, p, native_kernel_gradient)),
 }
 
