@@ -1,6 +1,5 @@
 """What is in a checkpoint file."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,13 +51,18 @@ def of_file(path: Path, *, sha256: bool = False) -> Findings:
 
 
 def _array(name: str, array: Any, shares: str, sha256: bool) -> ArrayFound:
-    import numpy as np
+    from interop.files import LazyTensor
 
     checksum = ""
     if sha256:
+        import hashlib
+
+        import numpy as np
+
         numbers = np.ascontiguousarray(array)
         checksum = hashlib.sha256(numbers.reshape(-1).view(np.uint8).data).hexdigest()
-    return ArrayFound(name, tuple(array.shape), array.dtype.name, array.nbytes, shares, checksum)
+    dtype = array.kind if isinstance(array, LazyTensor) else array.dtype
+    return ArrayFound(name, tuple(array.shape), dtype.name, array.nbytes, shares, checksum)
 
 
 def join(*keys: Any) -> str:
@@ -79,17 +83,33 @@ def _leaves(root: Any) -> Iterator[tuple[str, Any]]:
         place, value = pending.pop()
         inside: list[tuple[str, Any]] = []
         if isinstance(value, PickledObject):
-            state = value.state if isinstance(value.state, Mapping) else {}
-            inside = _named(place, {**value.items, **state})
+            states = value.state if isinstance(value.state, tuple) else (value.state,)  # (None, that of __slots__)
+            inside = _named(place, value.items)
+            for state in states:
+                inside += _named(place, state) if isinstance(state, Mapping) else _numbered(place, state)
+            inside += _numbered(place, (*value.args, *value.elements))
         elif isinstance(value, Mapping):
             inside = _named(place, value)
-        elif isinstance(value, list | tuple) and any(hasattr(e, "shape") or isinstance(e, Mapping) for e in value):
-            inside = [(f"{place}[{index}]", element) for index, element in enumerate(value)]
+        else:
+            inside = _numbered(place, value)
         if not inside:
             yield place, value
         elif id(value) not in seen and len(place) < 1000:
             seen.add(id(value))
             pending += reversed(inside)
+
+
+def _numbered(place: str, value: Any) -> list[tuple[str, Any]]:
+    """The elements, where arrays are among them."""
+    if isinstance(value, list | tuple | set | frozenset) and any(map(_may_hold_arrays, value)):
+        return [(f"{place}[{index}]", element) for index, element in enumerate(value)]
+    return []
+
+
+def _may_hold_arrays(value: Any) -> bool:
+    from interop.files.values import PickledObject
+
+    return hasattr(value, "shape") or isinstance(value, Mapping | PickledObject)
 
 
 def _named(place: str, value: Mapping[Any, Any]) -> list[tuple[str, Any]]:
@@ -98,20 +118,16 @@ def _named(place: str, value: Mapping[Any, Any]) -> list[tuple[str, Any]]:
 
 def _families(checkpoint: Mapping[str, Any]) -> list[str]:
     """Models of dilax that a state_dict could be, with the options that its shapes fix; else a well-known family."""
-    from dilax.errors import DilaxError
     from interop.arrays import is_state_dict
-    from interop.inference import MODELS, infer_options
+    from interop.inference import fitting
 
     candidates = [checkpoint, *(value for value in checkpoint.values() if isinstance(value, Mapping))]
     found = []
     for arrays in filter(is_state_dict, candidates):
-        ours = []
-        for name in MODELS:
-            try:
-                options = infer_options(name, arrays).options
-            except DilaxError:
-                continue
-            ours.append(f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}")
+        ours = [
+            f"{name} {' '.join(f'{key}={value}' for key, value in inferred.options.items())}"
+            for name, inferred in fitting(arrays).items()
+        ]
         others = family(map(str, arrays))
         found += ours or ([f"looks like {others}"] if others else [])
     return found
