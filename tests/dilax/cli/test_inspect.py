@@ -276,6 +276,16 @@ def test_keys_that_are_no_names(tmp_path, capsys):
     assert _lines(capsys, tmp_path / "deep.pth")[-1] == "1 array, 2 numbers, 8 B"
 
 
+def test_lists_that_a_file_names_again_and_again(tmp_path, capsys):
+    inner = b"](" + b"K\x01" * 900 + b"eq\x000"
+    pairs = b"".join(b"M" + number.to_bytes(2, "little") + b"h\x00" for number in range(2000))
+    (tmp_path / "again.pkl").write_bytes(b"\x80\x02" + inner + b"}(" + pairs + b"u.")
+    values = json.loads("\n".join(_lines(capsys, tmp_path / "again.pkl", "--json")))["values"]
+    assert len(values) == 2000
+    assert values["0"] == values["100"] == [1] * 900  # so many elements in full, then as short texts
+    assert values["1999"] == "[1, 1, 1, 1, 1, 1, 1, 1, … 900 in all]"
+
+
 def test_only_what_an_index_needs_is_imported(tmp_path):
     """NumPy, and what parses a command line and draws tables, take longer to import than all the rest."""
     torch.save({"a": torch.ones(2, dtype=torch.bfloat16), "epoch": 3}, tmp_path / "state.pth")
