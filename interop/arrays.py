@@ -1,14 +1,16 @@
 """NumPy arrays from whatever a state_dict holds."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def is_array(value: Any) -> bool:
     """Whether ``value`` is a tensor or an array of any library."""
-    return hasattr(value, "shape") and hasattr(value, "dtype")
+    # The class first: NumPy is imported where the dtype of a LazyTensor is asked for.
+    return hasattr(value, "shape") and (hasattr(type(value), "dtype") or hasattr(value, "dtype"))
 
 
 def is_state_dict(value: Any) -> bool:
@@ -16,7 +18,7 @@ def is_state_dict(value: Any) -> bool:
     return isinstance(value, Mapping) and bool(value) and all(map(is_array, value.values()))
 
 
-def to_numpy(value: Any) -> np.ndarray[Any, np.dtype[Any]]:
+def to_numpy(value: Any) -> "np.ndarray[Any, np.dtype[Any]]":
     """The array's numbers, without a copy where possible; live PyTorch tensors too, of any device."""
     if hasattr(value, "detach"):
         import torch
@@ -29,4 +31,6 @@ def to_numpy(value: Any) -> np.ndarray[Any, np.dtype[Any]]:
             bits = torch.int16 if tensor.itemsize == 2 else torch.uint8
             return tensor.contiguous().view(bits).numpy().view(getattr(ml_dtypes, name))
         return tensor.resolve_conj().resolve_neg().numpy()
+    import numpy as np
+
     return np.asarray(value)

@@ -4,9 +4,8 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
-
-import tyro
 
 from ..errors import DilaxError
 
@@ -57,6 +56,12 @@ def show_error(error: DilaxError) -> None:
 
 
 def _run(arguments: list[str]) -> Any:
+    if len(arguments) == 2 and arguments[0] == "inspect" and not arguments[1].startswith("-"):
+        from .contents import show_path  # no option to parse: to import what parses takes as long as all of this
+
+        return show_path(Path(arguments[1]))
+    import tyro
+
     config = (tyro.conf.DisallowNone,)
     if arguments and arguments[0] in _COMMANDS:  # the others need not be imported: ``dilax inspect`` starts at once
         name = arguments[0]

@@ -1,6 +1,5 @@
 """``dilax inspect``: what is in a checkpoint, without JAX and without PyTorch."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -26,13 +25,6 @@ def inspect(
         as_json: Print JSON instead.
         sha256: Print a checksum of each array's numbers besides, which reads them all. Files alone, not directories.
     """
-    from .contents import of_directory, of_file
+    from .contents import show_path
 
-    found = of_directory(file) if file.is_dir() else of_file(file, sha256=sha256)
-    if as_json:
-        print(json.dumps(found.to_json(), indent=2, allow_nan=False))
-    else:
-        from .contents.tree import show
-
-        show(found)
-    return 0
+    return show_path(file, as_json=as_json, sha256=sha256)

@@ -1,13 +1,15 @@
 """What reading one file has cost so far. A few bytes can ask for much: by repeating, by sharing, by colliding."""
 
+from pathlib import PurePath
 from typing import Any
 
 from .faults import Exceeded, Malformed
 from .limits import Limits
 from .tensors import LazyTensor
-from .values import Device, DType, Global
+from .values import Device, DType, Global, PickledObject
 
-_RANDOMLY_HASHED = (str, bytes, Global, DType, Device, bool, type(None))
+# By their letters or, the last two, by their place in memory.
+_RANDOMLY_HASHED = (str, bytes, Global, DType, Device, PurePath, bool, type(None), LazyTensor, PickledObject)
 # Containers of this depth below a call's arguments are what a builder looks through.
 _DEPTH = 3
 # What an element of a call's argument counts for: builders look at each several times.

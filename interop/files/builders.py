@@ -7,25 +7,27 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .dtypes import STORAGE_NAMES, TORCH_NAMES, numpy_dtype
+from .calls import BUILTINS
+from .dtypes import STORAGE_NAMES, TORCH_NAMES, NumberKind, number_kind, torch_name
 from .faults import Forbidden, Malformed, Unsupported, named
 from .machine import Builder, Pending
 from .tensors import LazyTensor, Storage
-from .values import Device, DType, Global, Size
+from .values import Device, DType, Global, PickledObject, Size
+
+if TYPE_CHECKING:
+    import numpy as np  # elsewhere on first use: to import it takes longer than to read an index
 
 # What a typed storage of a pickle is: the bytes and how to count them.
-TypedStorage = tuple[Storage, "np.dtype[Any]"]
+TypedStorage = tuple[Storage, NumberKind]
 
 
 def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> LazyTensor:
     """``_rebuild_tensor`` and ``_rebuild_tensor_v2``: (…, requires_grad, backward_hooks, metadata)."""
-    data, dtype = _typed(storage)
+    data, kind = _typed(storage)
     requires_grad, marks = _rest(rest)
-    return LazyTensor(data, tuple(shape), dtype, tuple(strides), offset, requires_grad, **marks)
+    return LazyTensor(data, tuple(shape), kind, tuple(strides), offset, requires_grad, **marks)
 
 
 def _tensor_of_dtype(storage: Any, offset: Any, shape: Any, strides: Any, *rest: Any) -> LazyTensor:
@@ -34,7 +36,7 @@ def _tensor_of_dtype(storage: Any, offset: Any, shape: Any, strides: Any, *rest:
     if len(rest) < 3 or not isinstance(rest[2], DType):
         raise Malformed("rebuilds a tensor without a dtype")
     requires_grad, marks = _rest((*rest[:2], *rest[3:]))
-    return LazyTensor(data, tuple(shape), numpy_dtype(rest[2].name), tuple(strides), offset, requires_grad, **marks)
+    return LazyTensor(data, tuple(shape), number_kind(rest[2].name), tuple(strides), offset, requires_grad, **marks)
 
 
 def _typed(storage: Any) -> TypedStorage:
@@ -55,7 +57,7 @@ def _parameter(data: Any, requires_grad: Any = True, *_hooks_and_state: Any) -> 
     if not isinstance(data, LazyTensor):
         raise Malformed("makes a parameter of something that is no tensor")
     return LazyTensor(
-        data.storage, data.shape, data.dtype, data.strides, data.offset, requires_grad is True,
+        data.storage, data.shape, data.kind, data.strides, data.offset, requires_grad is True,
         data.conjugate, data.negative,
     )  # fmt: skip
 
@@ -63,19 +65,22 @@ def _parameter(data: Any, requires_grad: Any = True, *_hooks_and_state: Any) -> 
 def _from_type(call: Any, _type: Any, args: Any, _state: Any) -> Any:
     """A tensor with attributes, or of a subclass: the tensor."""
     builder = BUILDERS.get(str(call)) if isinstance(call, Global) else None
-    if builder is None or not str(call).startswith("torch._utils._rebuild") or type(args) is not tuple:
+    if builder is None or "._rebuild_" not in str(call) or type(args) is not tuple:
         raise Forbidden(f"asks to run {call}")
     return builder(*args)
 
 
 def _from_numpy(array: Any, _dtype: Any, _device: Any, requires_grad: Any) -> LazyTensor:
     """A tensor of a device that has no storage PyTorch can write, such as a TPU."""
-    if not isinstance(array, np.ndarray):
-        raise Malformed("rebuilds a tensor from something that is no array")
+    import numpy as np
+
+    name = torch_name(array.dtype) if isinstance(array, np.ndarray) else None
+    if name is None:
+        raise Malformed("rebuilds a tensor from something that is no array of numbers")
     array = np.ascontiguousarray(array)
     storage = Storage(memoryview(array.reshape(-1).view(np.uint8)), "array")
     strides = tuple(step // array.itemsize for step in array.strides)
-    return LazyTensor(storage, array.shape, array.dtype, strides, 0, requires_grad is True)
+    return LazyTensor(storage, array.shape, number_kind(name), strides, 0, requires_grad is True)
 
 
 def _refuse(what: str) -> Builder:
@@ -83,6 +88,17 @@ def _refuse(what: str) -> Builder:
         raise Unsupported(f"holds {what}")
 
     return builder
+
+
+def _refuse_subclass(cls: Any = None, *_args: Any) -> Any:
+    """What holds other tensors, or a part of one, as DTensor and MaskedTensor do."""
+    raise Unsupported(f"holds a tensor of the wrapping subclass {cls if isinstance(cls, Global) else named(cls)}")
+
+
+def _compiled(module: Any = None, *_context: Any) -> PickledObject:
+    """What torch.compile makes of a module: a module around it, whose keys begin with ``_orig_mod.``."""
+    state = {"_parameters": {}, "_buffers": {}, "_modules": {"_orig_mod": module}}
+    return PickledObject(Global("torch._dynamo.eval_frame", "OptimizedModule"), state=state)
 
 
 # Numbers and texts: neither objects nor records.
@@ -93,6 +109,8 @@ class _PendingDType(Pending):
     def __init__(self, code: Any, *_flags: Any) -> None:
         if not isinstance(code, str) or not _NUMPY_DTYPE.fullmatch(code):
             raise Unsupported(f"holds a NumPy array of dtype {named(code)}")
+        import numpy as np
+
         self.dtype = np.dtype(code)
 
     def build(self, state: Any) -> Any:
@@ -112,8 +130,10 @@ class _PendingArray(Pending):
         return _array(data, dtype, shape, "F" if fortran else "C")
 
 
-def _array(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray[Any, np.dtype[Any]]:
+def _array(data: Any, dtype: Any, shape: Any, order: Any) -> "np.ndarray[Any, np.dtype[Any]]":
     """``_frombuffer``: how protocol 5 writes an array."""
+    import numpy as np
+
     dtype = _finished(dtype)
     if not (isinstance(dtype, np.dtype) and isinstance(data, bytes) and isinstance(shape, tuple)):
         raise Unsupported("holds a NumPy array of Python objects")
@@ -128,6 +148,8 @@ def _finished(value: Any) -> Any:
 
 
 def _scalar(dtype: Any, data: Any = None) -> Any:
+    import numpy as np
+
     dtype = _finished(dtype)
     if not isinstance(dtype, np.dtype) or not isinstance(data, bytes) or len(data) != dtype.itemsize:
         raise Malformed("describes a NumPy number in an unknown way")
@@ -181,14 +203,14 @@ def _plain(make: Any, *kinds: type) -> Builder:
     return builder
 
 
-def _set(elements: Any = ()) -> set[Any]:
-    if type(elements) is not list or not all(map(_is_simple_key, elements)):
-        raise Malformed("makes a set of something else")
-    return set(elements)
+def _deque(elements: Any = (), length: Any = None) -> list[Any]:
+    if not isinstance(elements, list | tuple) or not isinstance(length, int | None):
+        raise Malformed("makes a deque of something else")
+    return list(elements)
 
 
 def _default_dict(*args: Any) -> dict[Any, Any]:
-    if args and not isinstance(args[0], Global | None):
+    if args and not isinstance(args[0], Global | PickledObject | None):
         raise Malformed("makes a defaultdict of something else")
     return {}
 
@@ -215,20 +237,25 @@ BUILDERS: dict[str, Builder] = {
     "torch._utils._rebuild_sparse_tensor": _refuse("a sparse tensor"),
     "torch._utils._rebuild_sparse_csr_tensor": _refuse("a sparse tensor"),
     "torch._utils._rebuild_nested_tensor": _refuse("a nested tensor"),
+    "torch.nested._internal.nested_tensor._rebuild_njt": _refuse("a nested tensor"),
     "torch._utils._rebuild_qtensor": _refuse("a quantised tensor"),
     "torch._utils._rebuild_meta_tensor_no_storage": _refuse("a tensor of the device 'meta', which has no numbers"),
-    "torch._utils._rebuild_wrapper_subclass": _refuse("a tensor of a wrapping subclass"),
+    "torch._utils._rebuild_wrapper_subclass": _refuse_subclass,
+    "torch.nn.parameter.UninitializedParameter": _refuse("a parameter of a lazy module that has no numbers yet"),
+    "torch._dynamo.eval_frame.OptimizedModule": _compiled,
     "torch.Size": _size,
     "torch.device": _device,
     "torch.serialization._get_layout": _plain(str, str),
     "collections.OrderedDict": _ordered,
     "collections.defaultdict": _default_dict,
     "collections.Counter": _counter,
+    "collections.deque": _deque,
+    "__builtin__.xrange": _plain(range, int),
+    "builtins.range": _plain(range, int),
     # Protocol 2 writes names as Python 2 had them.
-    **{f"{module}.set": _set for module in ("builtins", "__builtin__")},
-    **{f"{module}.complex": _plain(complex, float, int) for module in ("builtins", "__builtin__")},
-    **{f"{module}.slice": _plain(slice, int, type(None)) for module in ("builtins", "__builtin__")},
-    **{f"{module}.{name}": _bytes for module in ("builtins", "__builtin__") for name in ("bytes", "bytearray")},
+    **{f"{module}.complex": _plain(complex, float, int) for module in BUILTINS},
+    **{f"{module}.slice": _plain(slice, int, type(None)) for module in BUILTINS},
+    **{f"{module}.{name}": _bytes for module in BUILTINS for name in ("bytes", "bytearray")},
     "_codecs.encode": _bytes,
     # Python 3.13 moved them.
     **{

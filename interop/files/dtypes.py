@@ -1,11 +1,13 @@
 """PyTorch's names of dtypes, and NumPy's dtypes for them."""
 
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from .faults import Malformed, Unsupported
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _NUMPY = {
     "bool": "?",
@@ -23,14 +25,14 @@ _NUMPY = {
     "complex64": "c8",
     "complex128": "c16",
 }
-_ML_DTYPES = (
-    "bfloat16",
-    "float8_e4m3fn",
-    "float8_e4m3fnuz",
-    "float8_e5m2",
-    "float8_e5m2fnuz",
-    "float8_e8m0fnu",
-)
+_ML_DTYPES = {
+    "bfloat16": "V2",
+    "float8_e4m3fn": "V1",
+    "float8_e4m3fnuz": "V1",
+    "float8_e5m2": "V1",
+    "float8_e5m2fnuz": "V1",
+    "float8_e8m0fnu": "V1",
+}
 # A typed storage's class; an untyped one counts bytes.
 _STORAGES = {
     "BoolStorage": "bool",
@@ -59,29 +61,58 @@ WRITABLE = (*_NUMPY, *_ML_DTYPES)
 STORAGE_NAMES = (*_STORAGES, *_QUANTISED_STORAGES)
 
 
+@dataclass(frozen=True)
+class NumberKind:
+    """How a number is stored: what an index needs to know, without NumPy, whose import takes longer than to read one.
+
+    Attributes:
+        name: PyTorch's and NumPy's name of it, e.g. ``"bfloat16"``.
+        letter: NumPy's letter for such dtypes.
+        itemsize: Bytes.
+    """
+
+    name: str
+    letter: str
+    itemsize: int
+
+    @property
+    def dtype(self) -> "np.dtype[Any]":
+        """NumPy's dtype, of ml_dtypes where NumPy has none."""
+        return numpy_dtype(self.name)
+
+
 @cache
-def numpy_dtype(torch_name: str) -> np.dtype[Any]:
+def number_kind(torch_name: str) -> NumberKind:
+    """How PyTorch's ``torch_name`` is stored, e.g. ``"bfloat16"``."""
+    code = (_NUMPY | _ML_DTYPES).get(torch_name)
+    if code is None:
+        raise Unsupported(f"holds a tensor of dtype {torch_name}, which NumPy cannot hold")
+    return NumberKind(torch_name, *("b", 1) if code == "?" else (code[0], int(code[1:])))
+
+
+@cache
+def numpy_dtype(torch_name: str) -> "np.dtype[Any]":
     """NumPy's dtype, of ml_dtypes where NumPy has none, for PyTorch's ``torch_name``, e.g. ``"bfloat16"``."""
-    if torch_name in _NUMPY:
+    import numpy as np
+
+    if number_kind(torch_name).letter != "V":
         return np.dtype(_NUMPY[torch_name])
-    if torch_name in _ML_DTYPES:
-        import ml_dtypes
+    import ml_dtypes
 
-        return np.dtype(getattr(ml_dtypes, torch_name))
-    raise Unsupported(f"holds a tensor of dtype {torch_name}, which NumPy cannot hold")
+    return np.dtype(getattr(ml_dtypes, torch_name))
 
 
-def storage_dtype(storage_class: str) -> np.dtype[Any]:
-    """The dtype of a storage class, e.g. ``"FloatStorage"``."""
+def storage_kind(storage_class: str) -> NumberKind:
+    """The numbers of a storage class, e.g. ``"FloatStorage"``."""
     if storage_class in _QUANTISED_STORAGES:
         raise Unsupported(f"holds a quantised tensor ({storage_class})")
     if storage_class not in _STORAGES:
         raise Malformed(f"names the unknown storage class {storage_class!r}")
-    return numpy_dtype(_STORAGES[storage_class])
+    return number_kind(_STORAGES[storage_class])
 
 
 @cache
-def torch_name(dtype: np.dtype[Any]) -> str | None:
+def torch_name(dtype: "np.dtype[Any]") -> str | None:
     """PyTorch's name for ``dtype``, or None where PyTorch has none."""
     native = dtype.newbyteorder("=")
     for name in WRITABLE:

@@ -5,10 +5,12 @@ The opcodes are those of protocols 2 to 5 (PEP 307, 3154, 574) without extension
 
 import struct
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from .budget import Budget
+from .calls import BUILTINS, uncalled
 from .faults import Exceeded, Fault, Forbidden, Malformed
 from .tensors import LazyTensor
 from .values import Global, PickledObject
@@ -35,7 +37,7 @@ class Machine:
 
     Args:
         data: The bytes.
-        builders: What a dotted name stands for when a pickle calls it.
+        builders: What a dotted name stands for when a pickle calls it; of other names see :mod:`interop.files.calls`.
         values: What a dotted name stands for when a pickle only names it; other names stay :class:`Global`.
         persistent: Gives the value for a persistent id.
         budget: What the file may cost.
@@ -52,7 +54,8 @@ class Machine:
     ) -> None:
         self.position = 0
         self._data = data
-        self._builders = builders
+        sets = {f"{module}.{kind}": partial(_set, make, budget) for module in BUILTINS for kind, make in _SETS.items()}
+        self._builders = builders | sets
         self._values = values
         self._persistent = persistent
         self.budget = budget
@@ -165,7 +168,7 @@ class Machine:
             raise Forbidden(f"calls a value of type {type(called).__name__}")
         builder = self._builders.get(str(called))
         if builder is None:
-            raise Forbidden(f"asks to run {called}")
+            return uncalled(called, args)
         self.budget.arguments(args)
         value = builder(*args)
         if isinstance(value, LazyTensor):
@@ -237,6 +240,16 @@ class Machine:
             raise IndexError("too few values")
         del self._stack[-count:]
         return values
+
+
+_SETS: dict[str, Any] = {"set": set, "frozenset": frozenset}
+
+
+def _set(make: Callable[[Iterable[Any]], Any], budget: Budget, elements: Any = ()) -> Any:
+    """How protocol 2 writes a set."""
+    if type(elements) not in (list, tuple):
+        raise Malformed("makes a set of something else")
+    return make(map(budget.key, elements))
 
 
 def _frozen(m: Machine, values: list[Any]) -> frozenset[Any]:

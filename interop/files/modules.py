@@ -5,32 +5,45 @@ from collections.abc import Iterator
 from typing import Any
 
 from .budget import Budget
-from .faults import Malformed
+from .faults import Malformed, named
 from .tensors import LazyTensor
 from .values import PickledObject
 
 _PARTS = ("_parameters", "_buffers", "_modules")
 _DEPTH = 200
+# Dictionaries and lists, one inside the other, in which modules are looked for.
+_LEVELS = 4
 
 
 def recover(root: Any, budget: Budget) -> tuple[Any, tuple[str, ...]]:
-    """``root`` with each module in it, or one dictionary below, replaced by its state_dict; and notes about that."""
-    notes: list[str] = []
+    """``root`` with each module in it, or a few containers below, replaced by its state_dict; and notes about that."""
+    found: dict[int, tuple[Any, str]] = {}
 
-    def replaced(value: Any, place: str) -> Any:
-        if not is_module(value):
-            return value
-        notes.append(
-            f"{place} is a whole module of the class {value.type}, which was not imported; its state_dict was recovered"
-        )
-        entries: OrderedDict[str, LazyTensor] = OrderedDict()
-        entries.update(_entries(value, "", (), budget))
-        return entries
+    def replaced(module: PickledObject, place: str) -> Any:
+        if id(module) not in found:
+            entries: OrderedDict[str, LazyTensor] = OrderedDict()
+            entries.update(_entries(module, "", (), budget))
+            what = f"is a whole module of the class {module.type}"
+            found[id(module)] = (
+                entries, f"{place} {what}, which was not imported; its state_dict was recovered",
+            )  # fmt: skip
+        return found[id(module)][0]
 
-    if type(root) in (dict, OrderedDict):
-        modules = {key: replaced(value, repr(key)) for key, value in root.items() if is_module(value)}
-        return (type(root)({**root, **modules}) if modules else root), tuple(notes)
-    return replaced(root, "the file"), tuple(notes)
+    if is_module(root):
+        root = replaced(root, "the file")
+    pending: list[tuple[tuple[str, ...], Any]] = [((), root)]
+    seen: set[int] = set()
+    while pending:
+        place, container = pending.pop()
+        if type(container) not in (dict, OrderedDict, list) or id(container) in seen or len(place) > _LEVELS:
+            continue
+        seen.add(id(container))
+        for key, value in list(enumerate(container) if isinstance(container, list) else container.items()):
+            if is_module(value):
+                container[key] = replaced(value, ".".join((*place, named(key))))
+            elif isinstance(value, dict | list):
+                pending.append(((*place, named(key)), value))
+    return root, tuple(note for _, note in found.values())
 
 
 def is_module(value: Any) -> bool:

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from .tensors import LazyTensor
 
 # Options that a parameter group has in one optimizer of torch.optim and in no other that stands below it here.
@@ -144,9 +142,17 @@ def _rates(numbers: Any) -> tuple[float, ...]:
 
 def number(value: Any) -> float | None:
     """A plain number, or that of an array with one."""
-    if isinstance(value, LazyTensor | np.ndarray) and value.size == 1 and value.dtype.kind in "iuf":
-        return float(np.asarray(value).reshape(()).item())
-    return float(value) if type(value) in (int, float) or isinstance(value, np.floating) else None
+    if type(value) in (int, float):
+        return float(value)
+    if isinstance(value, LazyTensor):
+        return number(value.numpy()) if value.size == 1 else None
+    if not hasattr(type(value), "dtype"):
+        return None
+    import numpy as np
+
+    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iuf":
+        return float(value.reshape(()).item())
+    return float(value) if isinstance(value, np.floating) else None
 
 
 def _count(value: Any) -> int | None:

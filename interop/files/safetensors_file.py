@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from math import prod
 from typing import Any
 
-from .dtypes import numpy_dtype
+from .dtypes import NumberKind, number_kind
 from .faults import Exceeded, Malformed, Unsupported, named
 from .limits import Limits
 from .source import Source
@@ -66,7 +66,7 @@ def read_safetensors(source: Source, limits: Limits) -> tuple[dict[str, LazyTens
     placed = sorted(((*_described(name, entry), name) for name, entry in header.items()), key=lambda p: p[:2])
     tensors = {}
     end = 0
-    for begin, stop, shape, dtype, name in placed:
+    for begin, stop, shape, numbers, name in placed:
         if begin != end:
             raise Malformed(
                 f"has {'a gap before' if begin > end else 'bytes shared with'} the tensor {named(name)}", begin
@@ -75,7 +75,7 @@ def read_safetensors(source: Source, limits: Limits) -> tuple[dict[str, LazyTens
         if stop > len(body):
             raise Malformed(f"ends inside the tensor {named(name)}: it is truncated", 8 + length + begin)
         storage = Storage(body[begin:stop], name, swap=sys.byteorder == "big")
-        tensors[name] = LazyTensor(storage, shape, dtype, contiguous(shape))
+        tensors[name] = LazyTensor(storage, shape, numbers, contiguous(shape))
     if end != len(body):
         raise Malformed("goes on behind its last tensor", 8 + length + end)
     return {name: tensors[name] for name in header}, metadata
@@ -112,7 +112,7 @@ def parse_json(text: bytes, limits: Limits) -> dict[str, Any]:
     return value
 
 
-def _described(name: str, entry: Any) -> tuple[int, int, tuple[int, ...], Any]:
+def _described(name: str, entry: Any) -> tuple[int, int, tuple[int, ...], NumberKind]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise Malformed(f"describes the tensor {named(name)} in an unknown way")
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
@@ -121,7 +121,7 @@ def _described(name: str, entry: Any) -> tuple[int, int, tuple[int, ...], Any]:
         raise Malformed(f"describes the tensor {named(name)} in an unknown way")
     if not isinstance(kind, str) or kind not in DTYPES:
         raise Unsupported(f"holds the tensor {named(name)} of dtype {named(kind)}")
-    dtype = numpy_dtype(DTYPES[kind])
-    if prod(shape) * dtype.itemsize != offsets[1] - offsets[0]:
+    numbers = number_kind(DTYPES[kind])
+    if prod(shape) * numbers.itemsize != offsets[1] - offsets[0]:
         raise Malformed(f"says that the tensor {named(name)} of shape {shape} has {offsets[1] - offsets[0]:,} bytes")
-    return offsets[0], offsets[1], tuple(shape), dtype
+    return offsets[0], offsets[1], tuple(shape), numbers

@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import re
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from .faults import Exceeded, Fault, Forbidden, Malformed, OtherKind, Unsupporte
 FUNCTION = "read"
 # Letters of a reason that are shown: a file may hold a name of any length.
 _LETTERS = 1000
+
+# What a URL begins with, of which pathlib takes one slash.
+_REMOTE = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
 _ANSWERS: dict[type[Fault], tuple[type[FileError], str]] = {
     Malformed: (CorruptCheckpoint, "copy or download it again"),
@@ -69,7 +73,9 @@ def open_source(path: str | os.PathLike[str]) -> Source:
         with open(target, "rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except FileNotFoundError:
-        raise problem("does not exist", "check the path") from None
+        remote = _REMOTE.match(str(path))
+        fix = "download it and pass the path of the file" if remote else "check the path"
+        raise problem("is no file of this machine" if remote else "does not exist", fix) from None
     except (OSError, ValueError) as error:
         reason: Any = getattr(error, "strerror", None) or error
         raise problem(f"cannot be read ({reason})", "check its permissions") from error

@@ -3,17 +3,16 @@
 import mmap
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from dilax.memory import ALIGNMENT
-
-from .copying import aligned_copy
+from .dtypes import NumberKind
 from .faults import Fault, Malformed, named
+
+if TYPE_CHECKING:
+    import numpy as np  # elsewhere on first use: to import it takes longer than to read an index
+    from numpy.typing import NDArray
 
 
 class Storage:
@@ -71,24 +70,26 @@ _COUNTS = 2**62
 
 
 def _address(data: memoryview) -> int:
+    import numpy as np
+
     return int(np.frombuffer(data, np.uint8).ctypes.data)
 
 
-def _is_view(array: Any, numbers: NDArray[Any]) -> bool:
+def _is_view(array: Any, numbers: "NDArray[Any]") -> bool:
     """Whether a JAX array looks at the same memory as ``numbers``."""
     if next(iter(array.devices())).platform != "cpu":
         return False
     return bool(array.unsafe_buffer_pointer() == numbers.ctypes.data)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LazyTensor:
     """A tensor in a file.
 
     Attributes:
         storage: The bytes; two tensors that share memory share it.
         shape: Numbers along each axis.
-        dtype: NumPy's dtype, of ml_dtypes for bfloat16 and the float8 kinds.
+        kind: How a number is stored.
         strides: Numbers, not bytes, from one index to the next along each axis.
         offset: Numbers before the first one.
         requires_grad: As the file says; nothing here computes gradients.
@@ -96,14 +97,14 @@ class LazyTensor:
         negative: The numbers are the negatives of those stored.
     """
 
-    storage: Storage = field(repr=False)
+    storage: Storage
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    strides: tuple[int, ...] = field(repr=False)
-    offset: int = field(default=0, repr=False)
-    requires_grad: bool = field(default=False, repr=False)
-    conjugate: bool = field(default=False, repr=False)
-    negative: bool = field(default=False, repr=False)
+    kind: NumberKind
+    strides: tuple[int, ...]
+    offset: int = 0
+    requires_grad: bool = False
+    conjugate: bool = False
+    negative: bool = False
 
     def __post_init__(self) -> None:
         if len(self.shape) > 32:
@@ -113,9 +114,9 @@ class LazyTensor:
         for count in (*self.shape, *self.strides, self.offset):
             if type(count) is not int or not 0 <= count < _COUNTS:
                 raise Malformed("holds a tensor with a shape, stride or offset that is no count")
-        if (self.conjugate and self.dtype.kind != "c") or (self.negative and self.dtype.kind not in "fc"):
-            raise Malformed(f"marks a tensor of dtype {self.dtype} as conjugate or negative")
-        size, item = prod(self.shape), self.dtype.itemsize
+        if (self.conjugate and self.kind.letter != "c") or (self.negative and self.kind.letter not in "fc"):
+            raise Malformed(f"marks a tensor of dtype {self.kind.name} as conjugate or negative")
+        size, item = prod(self.shape), self.kind.itemsize
         if size * item >= _COUNTS:
             raise Malformed(f"holds a tensor of the impossible shape {self.shape}")
         if size and self._end * item > self.storage.nbytes:
@@ -127,6 +128,14 @@ class LazyTensor:
     @property
     def _end(self) -> int:
         return self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.strides, strict=True)) + 1
+
+    def __repr__(self) -> str:
+        return f"LazyTensor(shape={self.shape}, dtype={self.dtype!r})"
+
+    @property
+    def dtype(self) -> "np.dtype[Any]":
+        """NumPy's dtype, of ml_dtypes for bfloat16 and the float8 kinds."""
+        return self.kind.dtype
 
     @property
     def size(self) -> int:
@@ -141,25 +150,27 @@ class LazyTensor:
     @property
     def nbytes(self) -> int:
         """Bytes of the numbers, were they stored side by side."""
-        return self.size * self.dtype.itemsize
+        return self.size * self.kind.itemsize
 
-    def numpy(self) -> NDArray[Any]:
+    def numpy(self) -> "NDArray[Any]":
         """The numbers: a read-only view of the file where its bytes can be used as they are, else a copy.
 
         Raises:
             CorruptCheckpoint: The checksum that the file keeps differs.
         """
+        import numpy as np
+
+        dtype, item = self.dtype, self.kind.itemsize
         if not self.size:
-            return np.empty(self.shape, self.dtype)
-        item = self.dtype.itemsize
+            return np.empty(self.shape, dtype)
         stored = self.storage.bytes()[self.offset * item : self._end * item]
         flat = np.frombuffer(stored, np.uint8)
         if self.storage.swap:
-            part = item // 2 if self.dtype.kind == "c" else item
+            part = item // 2 if self.kind.letter == "c" else item
             flat = np.ascontiguousarray(flat.reshape(-1, part)[:, ::-1]).reshape(-1)
-        if flat.ctypes.data % self.dtype.alignment:
+        if flat.ctypes.data % dtype.alignment:
             flat = flat.copy()
-        array: NDArray[Any] = np.ndarray(self.shape, self.dtype, flat, strides=[step * item for step in self.strides])
+        array: NDArray[Any] = np.ndarray(self.shape, dtype, flat, strides=[step * item for step in self.strides])
         array.flags.writeable = False
         if self.conjugate:
             array = np.asarray(array.conj())  # of an array without axes NumPy makes a number
@@ -168,6 +179,10 @@ class LazyTensor:
     def __jax_array__(self) -> Any:
         """A JAX array of the numbers; on a CPU a view of the file too where its bytes can be used as they are."""
         import jax
+
+        from dilax.memory import ALIGNMENT
+
+        from .copying import aligned_copy
 
         numbers = self.numpy()
         if jax.default_backend() == "cpu" and numbers.ctypes.data % ALIGNMENT and numbers.flags.c_contiguous:
@@ -179,7 +194,11 @@ class LazyTensor:
             self.storage.release()  # else the file's pages and the copy would both be in memory
         return array
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> "NDArray[Any]":
+        import numpy as np
+
+        from .copying import aligned_copy
+
         array = self.numpy()
         if dtype is not None and array.dtype != np.dtype(dtype):
             return array.astype(dtype)

@@ -7,7 +7,7 @@ from typing import Any
 
 from .budget import Budget
 from .builders import BUILDERS, VALUES, storage_class
-from .dtypes import storage_dtype
+from .dtypes import storage_kind
 from .faults import Malformed, named
 from .machine import Machine
 from .tensors import Storage
@@ -44,28 +44,28 @@ class _Storages:
             return ident[1]  # a class with its source text, which is not looked at
         if len(ident) != 6 or type(ident[0]) is not str or ident[0] != "storage" or type(ident[2]) is not str:
             raise Malformed("refers to a storage in an unknown way")
-        whole, dtype = self._whole(*ident[1:3], ident[4])
-        return (whole if ident[5] is None else self._part(ident[5], whole, dtype)), dtype
+        whole, kind = self._whole(*ident[1:3], ident[4])
+        return (whole if ident[5] is None else self._part(ident[5], whole, kind)), kind
 
     def _whole(self, cls: Any, key: str, count: Any) -> tuple[LateStorage, Any]:
-        dtype = storage_dtype(storage_class(cls))
+        kind = storage_kind(storage_class(cls))
         if type(count) is not int or not 0 <= count < 2**62:
             raise Malformed(f"says that the storage {named(key)} has {named(count)} numbers")
         if key not in self.known:
-            self.known[key] = LateStorage(key, count * dtype.itemsize), dtype
+            self.known[key] = LateStorage(key, count * kind.itemsize), kind
         late, known = self.known[key]
-        if known != dtype or late.nbytes != count * dtype.itemsize:
+        if known != kind or late.nbytes != count * kind.itemsize:
             raise Malformed(f"describes the storage {named(key)} in two ways")
-        return late, dtype
+        return late, kind
 
-    def _part(self, view: Any, whole: LateStorage, dtype: Any) -> LateStorage:
+    def _part(self, view: Any, whole: LateStorage, kind: Any) -> LateStorage:
         """A part of a storage, as PyTorch before 1.6 wrote it: (key, first number, count)."""
         if type(view) is not tuple or len(view) != 3 or type(view[0]) is not str:
             raise Malformed("refers to a part of a storage in an unknown way")
         key, first, count = view
         if any(type(number) is not int or not 0 <= number < 2**62 for number in (first, count)):
             raise Malformed("refers to a part of a storage in an unknown way")
-        begin, nbytes = first * dtype.itemsize, count * dtype.itemsize
+        begin, nbytes = first * kind.itemsize, count * kind.itemsize
         if begin + nbytes > whole.nbytes:
             raise Malformed(f"refers to a part of the storage {named(whole.key)} that ends outside it")
         return self.parts.setdefault((key, whole.key, begin, nbytes), LateStorage(key, nbytes))
@@ -132,12 +132,12 @@ def _load_from_bytes(budget: Budget, data: Any) -> Any:
 
 def _place(data: memoryview, position: int, keys: list[str], storages: dict[str, tuple[LateStorage, Any]]) -> None:
     for key in keys:
-        storage, dtype = storages[key]
+        storage, kind = storages[key]
         if position + 8 > len(data):
             raise Malformed(f"ends before the storage {named(key)}: it is truncated", position)
         (count,) = struct.unpack("<q", data[position : position + 8])
         position += 8
-        if count * dtype.itemsize != storage.nbytes:
+        if count * kind.itemsize != storage.nbytes:
             raise Malformed(f"describes the storage {named(key)} in two ways", position)
         if position + storage.nbytes > len(data):
             raise Malformed(f"ends inside the storage {named(key)}: it is truncated", position)

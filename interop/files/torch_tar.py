@@ -6,7 +6,7 @@ from typing import Any
 
 from .budget import Budget
 from .builders import BUILDERS, VALUES, TypedStorage, storage_class
-from .dtypes import storage_dtype
+from .dtypes import storage_kind
 from .faults import Exceeded, Malformed, OtherKind, named
 from .limits import Limits
 from .machine import Machine
@@ -92,24 +92,24 @@ def _storages(data: memoryview, budget: Budget) -> dict[str, TypedStorage]:
             raise Malformed("describes a storage in an unknown way")
         key, _, cls = described
         name = _key(key)
-        dtype = storage_dtype(storage_class(cls))
+        kind = storage_kind(storage_class(cls))
         count = _unpack(machine, data, "<q")[0]
-        end = machine.position + count * dtype.itemsize
+        end = machine.position + count * kind.itemsize
         if count < 0 or end > len(data):
             raise Malformed(f"ends inside the storage {named(key)}: it is truncated", machine.position)
-        storages[name] = Storage(data[machine.position : end], name, swap=sys.byteorder == "big"), dtype
+        storages[name] = Storage(data[machine.position : end], name, swap=sys.byteorder == "big"), kind
         machine.position = end
     views = machine.load()
     for view in views if type(views) is list else ():
         if type(view) is not tuple or len(view) != 4 or any(type(number) is not int for number in view[2:]):
             raise Malformed("refers to a part of a storage in an unknown way")
         target, root, first, count = view
-        storage, dtype = _known(storages, root)
-        begin, end = first * dtype.itemsize, (first + count) * dtype.itemsize
+        storage, kind = _known(storages, root)
+        begin, end = first * kind.itemsize, (first + count) * kind.itemsize
         if not 0 <= begin <= end <= storage.nbytes:
             raise Malformed(f"refers to a part of the storage {named(root)} that lies outside it")
         name = _key(target)
-        storages[name] = Storage(storage.bytes()[begin:end], name, swap=storage.swap), dtype
+        storages[name] = Storage(storage.bytes()[begin:end], name, swap=storage.swap), kind
     return storages
 
 
@@ -121,13 +121,13 @@ def _tensors(data: memoryview, storages: dict[str, TypedStorage], budget: Budget
         if type(described) is not tuple or len(described) != 3:
             raise Malformed("describes a tensor in an unknown way")
         key, root, cls = described
-        storage, dtype = _empty(cls) if root is None else _known(storages, root)
+        storage, kind = _empty(cls) if root is None else _known(storages, root)
         axes, _ = _unpack(machine, data, "<ii")  # 64 bits, of which PyTorch uses the lower half
         if not 0 <= axes <= 32:
             raise Malformed(f"holds a tensor of {axes} axes")
         *counts, offset = _unpack(machine, data, f"<{2 * axes + 1}q")
         shape, strides = (tuple(counts[:axes]), tuple(counts[axes:])) if axes else ((0,), (1,))
-        tensors[_key(key)] = LazyTensor(storage, shape, dtype, strides, offset)
+        tensors[_key(key)] = LazyTensor(storage, shape, kind, strides, offset)
         budget.tensor(tensors[_key(key)])
     return tensors
 
@@ -135,7 +135,7 @@ def _tensors(data: memoryview, storages: dict[str, TypedStorage], budget: Budget
 def _empty(cls: Any) -> TypedStorage:
     """What a tensor without numbers has for a storage."""
     name = cls.name.removesuffix("Tensor") + "Storage" if isinstance(cls, Global) else ""
-    return Storage(memoryview(b""), "none"), storage_dtype(storage_class(Global("torch", name)))
+    return Storage(memoryview(b""), "none"), storage_kind(storage_class(Global("torch", name)))
 
 
 def _known(storages: dict[str, TypedStorage], key: Any) -> TypedStorage:

@@ -5,7 +5,7 @@ from typing import Any
 
 from .budget import Budget
 from .builders import BUILDERS, VALUES, TypedStorage, storage_class
-from .dtypes import storage_dtype
+from .dtypes import storage_kind
 from .faults import Fault, Forbidden, Malformed, OtherKind, named
 from .machine import Machine
 from .source import Source
@@ -40,17 +40,17 @@ def read_torch_zip(source: Source, budget: Budget) -> Any:
         kind, cls, key, _, count = ident
         if type(kind) is not str or kind != "storage":
             raise Malformed("refers to a value in an unknown way")
-        dtype = storage_dtype(storage_class(cls))
+        numbers = storage_kind(storage_class(cls))
         entry = entries.get(f"{folder}data/{key}")
         if entry is None:
             raise Malformed(f"refers to the storage {named(key)}, which is not there")
-        if type(count) is not int or count < 0 or count * dtype.itemsize > len(entry.data):
+        if type(count) is not int or count < 0 or count * numbers.itemsize > len(entry.data):
             raise Malformed(
                 f"says that the storage {named(key)} of {len(entry.data):,} bytes has {named(count)} numbers"
             )
         if key not in storages:
             storages[key] = Storage(entry.data, key, crc32=entry.crc32, swap=swap, fail=source.error)
-        return storages[key], dtype
+        return storages[key], numbers
 
     data = _checked(entries[pickles[0]])
     machine = Machine(data, builders=BUILDERS, values=dict(VALUES), persistent=persistent, budget=budget)

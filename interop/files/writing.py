@@ -20,7 +20,7 @@ from dilax.errors import ArgumentError, DilaxError
 
 from ..arrays import to_numpy
 from .atomic import replacing
-from .dtypes import WRITABLE, numpy_dtype, storage_class, torch_name
+from .dtypes import WRITABLE, number_kind, storage_class, torch_name
 from .pickling import Pickler
 from .safetensors_file import DTYPES, contiguous
 from .tensors import LazyTensor
@@ -114,7 +114,7 @@ class _Storages:
     def emit(self, pickler: Pickler, value: Any, place: str) -> None:
         """Emit an array, and remember what has to be stored for it."""
         name, shape = _described(value, place)
-        itemsize = numpy_dtype(name).itemsize
+        itemsize = number_kind(name).itemsize
         offset, strides = 0, contiguous(shape)
         stored = _Stored(prod(shape) * itemsize, partial(_numbers, value))
         owner = value
@@ -166,7 +166,7 @@ def _storage_bytes(tensor: LazyTensor) -> memoryview:
     if not storage.swap and sys.byteorder == "little":
         return storage.bytes()
     count = storage.nbytes // tensor.dtype.itemsize
-    return _little_endian(LazyTensor(storage, (count,), tensor.dtype, (1,)).numpy())
+    return _little_endian(LazyTensor(storage, (count,), tensor.kind, (1,)).numpy())
 
 
 def _little_endian(array: NDArray[Any]) -> memoryview:
@@ -193,8 +193,8 @@ def _safetensors(mapping: Mapping[Any, Any]) -> Callable[[BinaryIO], None]:
                 f"write: {key!r} has the dtype {described[key][0]}, which safetensors lack; convert it first."
             )
     # The widest numbers first, so that each begins at a multiple of its width.
-    placed = sorted(described, key=lambda key: -numpy_dtype(described[key][0]).itemsize)
-    sizes = [prod(shape) * numpy_dtype(name).itemsize for name, shape in (described[key] for key in placed)]
+    placed = sorted(described, key=lambda key: -number_kind(described[key][0]).itemsize)
+    sizes = [prod(shape) * number_kind(name).itemsize for name, shape in (described[key] for key in placed)]
     ends = list(accumulate(sizes, initial=0))
     ranges = {key: [begin, end] for key, begin, end in zip(placed, ends, ends[1:], strict=False)}
     header = {

@@ -1,7 +1,11 @@
 """What is read off a state_dict."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+#: What is read: the shape of each array of a state_dict, by its name.
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """Options of torchvision's and timm's ResNets, and of torchvision's DeepLabV3 and FCN on them."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from dilax.architectures import ARCHITECTURES, Architecture
 from dilax.errors import DilaxError
 
-from .inferred import InferredOptions
+from .inferred import InferredOptions, Shapes
 
 _SEGMENTATION = ("deeplabv3_resnet50", "deeplabv3_resnet101", "fcn_resnet50", "fcn_resnet101")
 
@@ -14,9 +13,8 @@ _SEGMENTATION = ("deeplabv3_resnet50", "deeplabv3_resnet101", "fcn_resnet50", "f
 NAMES = (*_SEGMENTATION, *ARCHITECTURES)
 
 
-def infer(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
+def infer(name: str, shapes: Shapes) -> InferredOptions:
     """As :func:`interop.infer_options`, for one of :data:`NAMES`."""
-    shapes = {str(key): tuple(array.shape) for key, array in state_dict.items()}
     found = _name(shapes)
     if found != name:
         what = "no ResNet that dilax has" if found is None else found
@@ -41,11 +39,10 @@ def infer(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
     return InferredOptions(options, assumed)
 
 
-def _name(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+def _name(shapes: Shapes) -> str | None:
     """Name of the model that has these arrays, as torchvision's, timm's and dilax's names have it."""
-    prefix = "backbone." if any(key.startswith("backbone.conv1.") for key in shapes) else ""
-    own = {key.removeprefix(prefix): shape for key, shape in shapes.items() if key.startswith(prefix)}
-    found = _architecture(own)
+    prefix = "backbone." if "backbone.conv1.weight" in shapes else ""
+    found = _architecture(shapes, prefix)
     architecture = None if found is None else _BY_SIGNATURE.get(found)
     if architecture is None or not prefix:
         return architecture if len(shapes.get("fc.weight", ())) == 2 else None
@@ -69,23 +66,31 @@ def _signature(found: Architecture) -> _Signature:
 _BY_SIGNATURE = {_signature(found): name for name, found in ARCHITECTURES.items()}
 
 
-def _architecture(shapes: Mapping[str, tuple[int, ...]]) -> _Signature | None:
-    """The signature of a network's own keys, or None where it is no ResNet."""
-    stem = tuple(shapes[key][0] for key in ("conv1.0.weight", "conv1.3.weight", "conv1.6.weight") if key in shapes)
-    if len(shapes.get("conv1.0.weight" if stem else "conv1.weight", ())) != 4:
+_DEEP_STEM = ("conv1.0.weight", "conv1.3.weight", "conv1.6.weight")
+_ATTENTIONS = {"se": "layer1.0.se.fc1.weight", "eca": "layer1.0.se.conv.weight"}
+_TELLING = (
+    *("conv1.weight", *_DEEP_STEM, "layer1.0.conv2.weight", "layer1.0.conv3.weight", "layer2.0.downsample.1.weight"),
+    *_ATTENTIONS.values(),
+)
+
+
+def _architecture(shapes: Shapes, prefix: str) -> _Signature | None:
+    """The signature of a network whose keys begin with ``prefix``, or None where it is no ResNet."""
+    own = {key: shapes[prefix + key] for key in _TELLING if prefix + key in shapes}
+    stem = tuple(own[key][0] for key in _DEEP_STEM if own.get(key))
+    if len(own.get(_DEEP_STEM[0] if stem else "conv1.weight", ())) != 4:
         return None
-    attentions = {"se": "layer1.0.se.fc1.weight", "eca": "layer1.0.se.conv.weight"}
     return (
-        tuple(_blocks(shapes, f"layer{stage}.") for stage in (1, 2, 3, 4)),
+        tuple(_blocks(shapes, f"{prefix}layer{stage}.") for stage in (1, 2, 3, 4)),
         stem,
-        shapes.get("layer1.0.conv2.weight", ())[:2],
-        "layer1.0.conv3.weight" in shapes,
-        len(shapes.get("layer2.0.downsample.1.weight", ())) == 4,
-        next((kind for kind, key in attentions.items() if key in shapes), ""),
+        own.get("layer1.0.conv2.weight", ())[:2],
+        "layer1.0.conv3.weight" in own,
+        len(own.get("layer2.0.downsample.1.weight", ())) == 4,
+        next((kind for kind, key in _ATTENTIONS.items() if key in own), ""),
     )
 
 
-def _blocks(shapes: Mapping[str, Any], stage: str) -> int:
+def _blocks(shapes: Shapes, stage: str) -> int:
     count = 0
     while f"{stage}{count}.conv1.weight" in shapes:
         count += 1

@@ -1,13 +1,10 @@
 """Options of segmentation_models_pytorch's models, read off a state_dict."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from dilax.errors import DilaxError
 
-from .inferred import InferredOptions
-
-Shapes = Mapping[str, tuple[int, ...]]
+from .inferred import InferredOptions, Shapes
 
 # For each model, the weight that sees the last feature map; this and the next are what dilax.models.smp says too, which
 # imports JAX.
@@ -47,9 +44,8 @@ _RESNETS: dict[tuple[tuple[int, ...], tuple[int, ...], bool], str] = {
 NAMES = tuple(_FIRST)
 
 
-def infer(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
+def infer(name: str, shapes: Shapes) -> InferredOptions:
     """As :func:`interop.infer_options`, for one of :data:`NAMES`."""
-    shapes = {str(key): tuple(array.shape) for key, array in state_dict.items()}
     found = next((model for model, key in _FIRST.items() if len(shapes.get(key, ())) == 4), None)
     head = shapes.get("segmentation_head.0.weight", ())
     if found != name or len(head) != 4:
@@ -66,8 +62,8 @@ def infer(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
     (options if len(depths) == 1 else assumed)["encoder_depth"] = depths[-1]
     options |= _decoder(name, shapes, first)
     scores = shapes.get("classification_head.3.weight")
-    options["aux_classes"] = None if scores is None else scores[0]
-    if scores is not None:
+    options["aux_classes"] = scores[0] if scores else None
+    if scores:
         assumed |= {"aux_pooling": "avg", "aux_dropout": 0.2}
     return InferredOptions(options, assumed)
 
@@ -99,7 +95,7 @@ def _blocks(shapes: Shapes, stage: str) -> int:
 def _decoder(name: str, shapes: Shapes, first: tuple[int, ...]) -> dict[str, Any]:
     if name == "smp_pspnet":
         norm = "batchnorm" if "decoder.conv.1.running_mean" in shapes else "identity"
-        return {"psp_out_channels": shapes.get("decoder.conv.0.weight", (512,))[0], "decoder_use_norm": norm}
+        return {"psp_out_channels": (shapes.get("decoder.conv.0.weight") or (512,))[0], "decoder_use_norm": norm}
     if name == "smp_pan":
         return {"decoder_channels": first[0]}
     separable = _FIRST[name].replace("convs.0.0.", "convs.1.0.0.") in shapes

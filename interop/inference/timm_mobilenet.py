@@ -1,12 +1,11 @@
 """Options of timm's MobileNets, read off a state_dict."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from dilax.errors import DilaxError
 
-from .inferred import InferredOptions
+from .inferred import InferredOptions, Shapes
 
 # The shapes of arrays that all three models have, or each has alone, without the channels of the input.
 _SIGNATURES: dict[str, dict[str, tuple[int, ...]]] = {
@@ -28,8 +27,7 @@ _SIGNATURES: dict[str, dict[str, tuple[int, ...]]] = {
 }
 
 
-def _mobilenet(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
-    shapes = {str(key): tuple(array.shape) for key, array in state_dict.items()}
+def _mobilenet(name: str, shapes: Shapes) -> InferredOptions:
     stem, scores = shapes.get("conv_stem.weight", ()), shapes.get("classifier.weight", ())
     fits = all(shapes.get(key) == shape for key, shape in _SIGNATURES[name].items())
     if not fits or len(stem) != 4 or len(scores) != 2:
@@ -42,6 +40,4 @@ def _mobilenet(name: str, state_dict: Mapping[str, Any]) -> InferredOptions:
 
 
 #: For each model, what reads its options off a state_dict.
-READERS: dict[str, Callable[[Mapping[str, Any]], InferredOptions]] = {
-    name: partial(_mobilenet, name) for name in _SIGNATURES
-}
+READERS: dict[str, Callable[[Shapes], InferredOptions]] = {name: partial(_mobilenet, name) for name in _SIGNATURES}

@@ -23,6 +23,7 @@ WORDS = (
     *(b"numpy\ndtype\n", b"numpy._core.multiarray\nscalar\n", b"numpy._core.multiarray\n_reconstruct\n"),
     *(b"_parameters", b"_buffers", b"_modules", b"_metadata", b"param_groups", b"last_epoch", b"_step_count"),
     *(b"os\nsystem\n", b"__builtin__\nset\n", b"builtins\ncomplex\n", b"pathlib\nPosixPath\n", b"little_endian"),
+    *(b"__builtin__\ngetattr\n", b"datetime\ndatetime\n", b"collections\ndeque\n", b"theirs\nKind\n", b"a." * 20),
     *(b"data_offsets", b"__metadata__", b"weight_map", b"PK\5\6", b"PK\1\2", b"PK\3\4", b"PK\6\6", b"PK\6\7"),
 )
 
@@ -36,6 +37,7 @@ def seeds() -> list[bytes]:
     pickles += [hostile.LAUGHS[name] for name in sorted(hostile.LAUGHS)]
     pickles += [hostile.PROTO + hostile.module([hostile.module([])]) + b".", *_pickles()]
     headers = [hostile.SAFETENSORS[name][8:] for name in sorted(hostile.SAFETENSORS)]
+    headers.append(b'{"%s":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}}' % (b"a." * 400))
     found = [b"r" + file for file in files] + [kind + pickled for pickled in pickles for kind in (b"z", b"r")]
     found += [b"s" + header for header in headers] + [b"t" + _tar()]
     return [seed for seed in found if len(seed) < 10_000]
@@ -81,7 +83,17 @@ def _pickles() -> list[bytes]:
     )  # fmt: skip
     parameter = b"ctorch._utils\n_rebuild_parameter\n(" + floats + b"\x88ccollections\nOrderedDict\n)RtR"
     values = b"".join(text(b"%d" % n) + value for n, value in enumerate((floats, longs, newer, parameter)))
-    return [hostile.PROTO + b"}(" + values + b"u.", hostile.PROTO + floats + b"."]
+    kind = b"ctheirs\nKind\nK\x01\x85R"  # a member of an enumeration
+    date = b"cdatetime\ndatetime\n" + text(b"2026") + b"\x85R"
+    queue = b"ccollections\ndeque\n)K\x04\x86R(" + floats + kind + b"e"
+    method = b"c__builtin__\ngetattr\nctheirs\nNet\n" + text(b"forward") + b"\x86R"
+    sets = b"c__builtin__\nfrozenset\n](K\x01" + kind + b"e\x85R"
+    others = b"K\x00" + floats + kind + date + b"K\x01" + queue + text(b"m") + method + text(b"s") + sets
+    nested = b"](}(" + text(b"net") + hostile.module([]) + b"ue"
+    return [
+        hostile.PROTO + body + b"."
+        for body in (b"}(" + values + b"u", floats, b"}(" + others + b"u", b"}(K\x00" + floats + b"u", nested)
+    ]
 
 
 def _tar() -> bytes:

@@ -1,12 +1,15 @@
 """What is in a checkpoint file."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from .families import family
-from .findings import ArrayFound, Findings, jsonable, str_key
+from .findings import ArrayFound, Findings, brief, elements, jsonable, str_key
+
+# Elements of values that a file holds once and names again; and dictionaries that are looked at for a model.
+_REPEATED, _CANDIDATES = 100_000, 100
 
 
 def of_file(path: Path, *, sha256: bool = False) -> Findings:
@@ -22,6 +25,7 @@ def of_file(path: Path, *, sha256: bool = False) -> Findings:
     checkpoint = interop.read(path)
     arrays: list[ArrayFound] = []
     values: dict[str, Any] = {}
+    shown = _Shown()
     storages: dict[int, tuple[str, int]] = {}
     for name, value in _leaves(checkpoint.root):
         if isinstance(value, LazyTensor):
@@ -31,7 +35,7 @@ def of_file(path: Path, *, sha256: bool = False) -> Findings:
             storages[id(value)] = name, value.nbytes
             arrays.append(_array(name, value, "", sha256))
         else:
-            values[name] = jsonable(value.item() if hasattr(value, "item") else value)
+            values[name] = shown(value)
     training = [
         {
             "place": join(*found.place),
@@ -51,14 +55,36 @@ def of_file(path: Path, *, sha256: bool = False) -> Findings:
     )  # fmt: skip
 
 
+class _Shown:
+    """Plain values as JSON can hold them, so many elements of what a file repeats, and then as short texts."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, int]] = {}
+        self._left = _REPEATED
+
+    def __call__(self, value: Any) -> Any:
+        if id(value) not in self._known:
+            found = jsonable(value.item() if hasattr(value, "item") else value)
+            self._known[id(value)] = found, elements(found)
+            return found
+        found, count = self._known[id(value)]
+        self._left -= count
+        return found if self._left >= 0 else brief(value)
+
+
 def _array(name: str, array: Any, shares: str, sha256: bool) -> ArrayFound:
-    import numpy as np
+    from interop.files import LazyTensor
 
     checksum = ""
     if sha256:
+        import hashlib
+
+        import numpy as np
+
         numbers = np.ascontiguousarray(array)
         checksum = hashlib.sha256(numbers.reshape(-1).view(np.uint8).data).hexdigest()
-    return ArrayFound(name, tuple(array.shape), array.dtype.name, array.nbytes, shares, checksum)
+    dtype = array.kind if isinstance(array, LazyTensor) else array.dtype
+    return ArrayFound(name, tuple(array.shape), dtype.name, array.nbytes, shares, checksum)
 
 
 def join(*keys: Any) -> str:
@@ -71,25 +97,44 @@ def join(*keys: Any) -> str:
 
 def _leaves(root: Any) -> Iterator[tuple[str, Any]]:
     """Every value that is no container, with its place; a container met twice is shown once."""
-    from interop.files.values import PickledObject
-
     pending: list[tuple[str, Any]] = [("", root)]
-    seen: set[int] = set()
+    holds: dict[int, bool] = {}  # whether something is inside: a file may name one long list again and again
     while pending:
         place, value = pending.pop()
-        inside: list[tuple[str, Any]] = []
-        if isinstance(value, PickledObject):
-            state = value.state if isinstance(value.state, Mapping) else {}
-            inside = _named(place, {**value.items, **state})
-        elif isinstance(value, Mapping):
-            inside = _named(place, value)
-        elif isinstance(value, list | tuple) and any(hasattr(e, "shape") or isinstance(e, Mapping) for e in value):
-            inside = [(f"{place}[{index}]", element) for index, element in enumerate(value)]
-        if not inside:
+        met = holds.get(id(value))
+        inside = [] if met is not None else _inside(place, value)
+        if not (met or inside):
             yield place, value
-        elif id(value) not in seen and len(place) < 1000:
-            seen.add(id(value))
+        elif met is None and len(place) < 1000:
             pending += reversed(inside)
+        holds[id(value)] = bool(met or inside)
+
+
+def _inside(place: str, value: Any) -> list[tuple[str, Any]]:
+    """What a container holds that has a place of its own."""
+    from interop.files.values import PickledObject
+
+    if isinstance(value, Mapping):
+        return _named(place, value)
+    if not isinstance(value, PickledObject):
+        return _numbered(place, value)
+    found = _named(place, value.items)
+    for state in value.state if isinstance(value.state, tuple) else (value.state,):  # (None, that of __slots__)
+        found += _named(place, state) if isinstance(state, Mapping) else _numbered(place, state)
+    return found + _numbered(place, (*value.args, *value.elements))
+
+
+def _numbered(place: str, value: Any) -> list[tuple[str, Any]]:
+    """The elements, where arrays are among them."""
+    if isinstance(value, list | tuple | set | frozenset) and any(map(_may_hold_arrays, value)):
+        return [(f"{place}[{index}]", element) for index, element in enumerate(value)]
+    return []
+
+
+def _may_hold_arrays(value: Any) -> bool:
+    from interop.files.values import PickledObject
+
+    return hasattr(value, "shape") or isinstance(value, Mapping | PickledObject)
 
 
 def _named(place: str, value: Mapping[Any, Any]) -> list[tuple[str, Any]]:
@@ -98,20 +143,16 @@ def _named(place: str, value: Mapping[Any, Any]) -> list[tuple[str, Any]]:
 
 def _families(checkpoint: Mapping[str, Any]) -> list[str]:
     """Models of dilax that a state_dict could be, with the options that its shapes fix; else a well-known family."""
-    from dilax.errors import DilaxError
     from interop.arrays import is_state_dict
-    from interop.inference import MODELS, infer_options
+    from interop.inference import fitting
 
-    candidates = [checkpoint, *(value for value in checkpoint.values() if isinstance(value, Mapping))]
+    below = {id(value): value for value in checkpoint.values() if isinstance(value, Mapping)}
     found = []
-    for arrays in filter(is_state_dict, candidates):
-        ours = []
-        for name in MODELS:
-            try:
-                options = infer_options(name, arrays).options
-            except DilaxError:
-                continue
-            ours.append(f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}")
+    for arrays in islice(filter(is_state_dict, (checkpoint, *below.values())), _CANDIDATES):
+        ours = [
+            f"{name} {' '.join(f'{key}={value}' for key, value in inferred.options.items())}"
+            for name, inferred in fitting(arrays).items()
+        ]
         others = family(map(str, arrays))
         found += ours or ([f"looks like {others}"] if others else [])
     return found

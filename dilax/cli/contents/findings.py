@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -75,10 +75,10 @@ class Findings:
     def to_json(self) -> dict[str, Any]:
         """All of it; what has no value is left out of an array's entry."""
         arrays = [
-            {name: value for name, value in asdict(array).items() if value not in (None, "")} for array in self.arrays
+            {name: value for name, value in vars(array).items() if value not in (None, "")} for array in self.arrays
         ]
         totals = {"arrays": len(arrays), "numbers": self.numbers, "bytes": self.array_bytes}
-        return {**asdict(self), "arrays": arrays, "totals": totals}
+        return {**vars(self), "arrays": arrays, "totals": totals}
 
 
 def jsonable(value: Any) -> Any:
@@ -107,6 +107,12 @@ def _is_small(value: Any) -> bool:
         elements = container.values() if isinstance(container, Mapping) else container
         pending += [(element, depth + 1) for element in elements if isinstance(element, list | tuple | Mapping)]
     return True
+
+
+def elements(value: Any) -> int:
+    """How many values there are in what :func:`jsonable` gives, itself among them."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + sum(map(elements, inside))
 
 
 def brief(value: Any) -> str:

@@ -1,6 +1,8 @@
 """``dilax inspect`` on files and directories of every kind: what it prints, and as JSON."""
 
 import argparse
+import collections
+import enum
 import hashlib
 import json
 import subprocess
@@ -239,6 +241,61 @@ def test_directories_of_orbax_alone(tmp_path, capsys):
     assert _lines(capsys, tmp_path / "run" / "2" / "state")[1].startswith("├── layer.kernel  3×4")
     (tmp_path / "empty").mkdir()
     assert main(["inspect", str(tmp_path / "empty")]) == 2
+
+
+Pair = collections.namedtuple("Pair", ["first", "second"])
+
+
+class Phase(enum.Enum):
+    TRAIN = 1
+
+
+def test_arrays_inside_objects(tmp_path, capsys):
+    saved = {"pair": Pair(torch.ones(2, 3), 5), "phase": Phase.TRAIN, "set": {torch.ones(4)}, 7: torch.ones(1)}
+    torch.save(saved, tmp_path / "objects.pth")
+    assert _lines(capsys, tmp_path / "objects.pth")[1:] == [
+        "├── pair[0]  2×3                float32      24 B",
+        "├── set[0]   4                  float32      16 B",
+        "├── 7        1                  float32       4 B",
+        "├── pair[1] = 5",
+        f"└── phase = '<{__name__}.Phase, not imported>'",
+        "3 arrays, 11 numbers, 44 B",
+    ]
+
+
+@pytest.mark.timeout(60)
+def test_keys_that_are_no_names(tmp_path, capsys):
+    torch.save({0: torch.ones(2), (1, "a"): torch.ones(3), None: torch.ones(1)}, tmp_path / "keys.pth")
+    assert _lines(capsys, tmp_path / "keys.pth")[1:] == [
+        "├── 0         2                  float32       8 B",
+        "├── (1, 'a')  3                  float32      12 B",
+        "└── None      1                  float32       4 B",
+        "3 arrays, 6 numbers, 24 B",
+    ]
+    torch.save({"a." * 3000 + "b": torch.ones(2)}, tmp_path / "deep.pth")
+    assert _lines(capsys, tmp_path / "deep.pth")[-1] == "1 array, 2 numbers, 8 B"
+
+
+def test_lists_that_a_file_names_again_and_again(tmp_path, capsys):
+    inner = b"](" + b"K\x01" * 900 + b"eq\x000"
+    pairs = b"".join(b"M" + number.to_bytes(2, "little") + b"h\x00" for number in range(2000))
+    (tmp_path / "again.pkl").write_bytes(b"\x80\x02" + inner + b"}(" + pairs + b"u.")
+    values = json.loads("\n".join(_lines(capsys, tmp_path / "again.pkl", "--json")))["values"]
+    assert len(values) == 2000
+    assert values["0"] == values["100"] == [1] * 900  # so many elements in full, then as short texts
+    assert values["1999"] == "[1, 1, 1, 1, 1, 1, 1, 1, … 900 in all]"
+
+
+def test_only_what_an_index_needs_is_imported(tmp_path):
+    """NumPy, and what parses a command line and draws tables, take longer to import than all the rest."""
+    torch.save({"a": torch.ones(2, dtype=torch.bfloat16), "epoch": 3}, tmp_path / "state.pth")
+    code = (
+        "import sys; from dilax.cli import main; "
+        f"assert main(['inspect', {str(tmp_path / 'state.pth')!r}]) == 0; "
+        "print(sorted({'jax', 'torch', 'numpy', 'ml_dtypes', 'rich', 'tyro', 'PIL'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
 
 
 def test_neither_jax_nor_torch_is_imported(checkpoint, tmp_path):

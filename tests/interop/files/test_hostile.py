@@ -375,6 +375,12 @@ def test_paths_that_are_no_file(tmp_path):
         with pytest.raises(FileError) as caught:
             read(tmp_path / name)
         assert str(caught.value) == f"read: {str(tmp_path / name)!r} {message}"
+    for name in ("https://example.org/a.pth", "s3://bucket/a.pth"):
+        with pytest.raises(FileError) as caught:
+            read(name)
+        assert str(caught.value) == (
+            f"read: {name.replace('//', '/')!r} is no file of this machine; download it and pass the path of the file."
+        )
 
 
 def test_shards_are_read_and_stay_beside_their_index(tmp_path):
