@@ -14,8 +14,13 @@ from .values import Global, PickledObject
 #: Modules of Python's built-in names, the first as Python 2 and protocol 2 have it.
 BUILTINS = ("__builtin__", "builtins")
 
-# Modules whose functions a hostile file would call. Where a module is not listed nothing is called either.
-_NOTORIOUS = sys.stdlib_module_names | {"__builtin__", "commands", "popen2", "torch", "numpy"}
+# Modules whose functions a hostile file would call, some of them of Python 2, or common packages that install, download or
+# unpickle. Where a module is not listed nothing is called either.
+_NOTORIOUS = (
+    sys.stdlib_module_names
+    | {"__builtin__", "commands", "popen2", "httplib", "urllib2", "distutils", "torch", "numpy"}
+    | {"pip", "setuptools", "pkg_resources", "requests", "aiohttp", "IPython", "cloudpickle", "dill", "joblib"}
+)
 # Of these, what holds plain values or a state alone.
 _HARMLESS = frozenset(
     {

@@ -213,6 +213,7 @@ def test_tensors_without_numbers_of_their_own_are_refused_by_name(tmp_path, make
 CALLS = {
     "system": b"cos\nsystem\n",
     "system, found by getattr": b"c__builtin__\ngetattr\n(cos\nos\n" + b"X\x06\x00\x00\x00systemtR",
+    "an installer": b"cpip\nmain\n",
     "a module of Python 2": b"ccommands\ngetoutput\n",
     "a function of torch": b"ctorch.utils._config_module\ninstall_config_module\n",
     "a name that is none": b"ctheirs.\nKind\n",
