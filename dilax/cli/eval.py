@@ -36,7 +36,7 @@ def eval(
         as_json: Print one JSON object instead.
     """
     from dilax.data import load_source
-    from dilax.train import TrainConfig, evaluate, load_model, make_predict, model_arrays, read_meta
+    from dilax.train import Layout, TrainConfig, evaluate, load_model, make_predict, model_arrays, read_meta
     from dilax.train.task import check_model
 
     where = _step(run, step)
@@ -49,7 +49,9 @@ def eval(
     model, about = load_model(where)
     check_model("eval", about.model, model, source)
     edge = config.evaluation.tile if tile is None else tile
-    metrics = evaluate(make_predict(model), model_arrays(model), source, tile=edge)
+    layout = Layout.over_all_devices()
+    predict, arrays = make_predict(model, mesh=layout.here), layout.place(model_arrays(model))
+    metrics = evaluate(predict, layout.copies_here(arrays), source, tile=edge, at_once=layout.devices_here)
     if as_json:
         finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
         found = {"checkpoint": str(where), "step": about.step, "model": about.model, "data": chosen.source}
@@ -79,7 +81,9 @@ def _step(run: Path, step: str | None) -> Path:
         return _best(run)
     if not step.isdecimal():
         raise ArgumentError("eval", "step", step, "is neither a step nor best", "pass e.g. 120 or best")
-    if run.is_dir() and not (run / step).exists():
+    if not run.is_dir():
+        return run  # which is what is wrong
+    if not (run / step).exists():
         raise _absent(run, step)
     return run / step
 

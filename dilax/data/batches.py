@@ -1,5 +1,7 @@
 """Endless batches, each a function of the seed and its position alone, whatever reads them."""
 
+import logging
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +25,11 @@ Prepare = Callable[
 ]
 
 _READ = grain.ReadOptions(num_threads=2, prefetch_buffer_size=4)
+# How often the processes that prepare batches may end before one is ready, and how grain says that they did.
+_ATTEMPTS = 3
+_ENDED = "Worker process was terminated unexpectedly with "
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -125,11 +132,10 @@ class BatchIterator(grain.DatasetIterator):  # type: ignore[misc]  # grain has n
         Raises:
             BadSample: One of its samples cannot be used.
             FileError: Too many samples were skipped.
+            ArgumentError: The processes that prepare batches end again and again.
         """
         self._assert_not_closed()
-        if self._ahead is None:
-            self._ahead = self._open()
-        batch, failures = next(self._ahead)
+        batch, failures = self._next()
         self._bad_samples.handle(failures)
         if batch is None:
             raise BadSample(failures[-1].path, f"{failures[-1].rule}, and no other sample is left to take its place")
@@ -166,16 +172,43 @@ class BatchIterator(grain.DatasetIterator):  # type: ignore[misc]  # grain has n
         self._let_go()
         super().close()
 
+    def _next(self, *, attempts: int = _ATTEMPTS) -> Any:
+        """The next batch, and what was bad; if the processes that prepare it are gone, others begin where they were.
+
+        A signal that stops a run often goes to them too, and a process of several has to end the step that all began.
+        """
+        if self._ahead is None:
+            self._ahead = self._open()
+        try:
+            return next(self._ahead)
+        except RuntimeError as error:
+            if not str(error).startswith(_ENDED):
+                raise
+            self._let_go()
+            how = str(error).removeprefix(_ENDED).partition(".")[0]
+            if attempts == 1:
+                raise ArgumentError(
+                    "training", "workers", self._workers, f"gave processes that ended {_ATTEMPTS} times ({how})",
+                    "see whether they have memory enough, or pass 0",
+                ) from error  # fmt: skip
+            _log.warning("a process that prepares batches ended (%s); others take its place", how)
+        return self._next(attempts=attempts - 1)
+
     def _open(self) -> Any:
         batches = grain.MapDataset.source(replace(self._stream, start=self._position)).to_iter_dataset(_READ)
         if self._workers:
             if not flags.FLAGS.is_parsed():  # grain asks absl, whose command line dilax does not have
                 flags.FLAGS.mark_as_parsed()
             options = grain.MultiprocessingOptions(num_workers=self._workers, per_worker_buffer_size=2)
-            batches = batches.mp_prefetch(options)
+            batches = batches.mp_prefetch(options, _leave_interrupts_to_the_run)
         return iter(batches)
 
     def _let_go(self) -> None:
         if self._ahead is not None:
             self._ahead.close()
             self._ahead = None
+
+
+def _leave_interrupts_to_the_run(_index: int, _count: int) -> None:
+    """A terminal sends SIGINT to all processes; the run that gets it too closes those that prepare batches."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,6 +1,7 @@
 """Metrics of a model on the part of the data that it has not learned from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, islice
 from typing import Any
 
 import jax
@@ -16,6 +17,8 @@ from .step import Predict
 
 #: Called with an example, cut to a tile where there are tiles, and its predicted labels.
 See = Callable[[Example, np.ndarray], None]
+#: An example and where a tile of it is.
+_Part = tuple[Example, Any]
 
 
 class EvaluationStopped(Exception):
@@ -28,6 +31,7 @@ def evaluate(
     source: Source,
     *,
     tile: int = 0,
+    at_once: int = 1,
     limit: int | None = None,
     stop: Callable[[], bool] = lambda: False,
     see: See | None = None,
@@ -38,10 +42,11 @@ def evaluate(
 
     Args:
         predict: As :func:`dilax.train.make_predict` makes it.
-        arrays: All arrays of the model, by name, on one device of this process.
+        arrays: All arrays of the model, by name, where ``predict`` expects them.
         source: Where labelled images or volumes come from.
-        tile: Edge of the overlapping tiles to predict, in pixels or voxels; 0 for each whole image at once.
-        limit: Predictions after which a process is content; None for all.
+        tile: Edge of the overlapping tiles to predict, in pixels or voxels; 0 for whole images.
+        at_once: Images or tiles of one shape that ``predict`` gets together, as many as it has devices.
+        limit: Images or tiles after which a process is content; None for all.
         stop: Asked before each prediction.
         see: Called with what is scored of each example, or of each tile, and its predicted labels.
 
@@ -54,29 +59,39 @@ def evaluate(
     """
     counted = metrics.ConfusionMatrix(source.num_classes)
     stopped = False
-    for done, (example, part) in enumerate(_parts(source, tile)):
+    for group in _groups(islice(_parts(source, tile), limit), at_once):
         stopped = stop()
-        if stopped or done == limit:
+        if stopped:
             break
-        predicted = np.asarray(predict(arrays, jnp.asarray(example.image[part.outer])[None]))[0][part.kept]
-        truth = example.labels[part.inner]
-        scored = truth != source.ignore_index
-        counted.update(truth[scored], predicted[scored])
-        if see is not None:
-            see(Example(example.image[part.inner], truth, example.name), predicted)
+        images = [example.image[part.outer] for example, part in group]
+        images += images[-1:] * (at_once - len(images))  # the other devices have nothing better to do
+        labels = np.asarray(predict(arrays, jnp.asarray(np.stack(images))))
+        for (example, part), found in zip(group, labels, strict=False):
+            predicted, truth = found[part.kept], example.labels[part.inner]
+            scored = truth != source.ignore_index
+            counted.update(truth[scored], predicted[scored])
+            if see is not None:
+                see(Example(example.image[part.inner], truth, example.name), predicted)
     total = sum_over_processes(np.append(counted.counts.ravel(), np.int64(stopped)))
     if total[-1]:
         raise EvaluationStopped
     return summarize(total[:-1].reshape(counted.counts.shape), source.class_names)
 
 
-def _parts(source: Source, tile: int) -> Iterator[tuple[Example, Any]]:
+def _parts(source: Source, tile: int) -> Iterator[_Part]:
     """Every tile of every example of this process."""
     share = source.evaluation(process_index=jax.process_index(), process_count=jax.process_count())
     for example in share:
         shape = example.labels.shape
         for part in tiles(shape, size=(tile,) * len(shape), margin=tile // 4, where=example.where):
             yield example, part
+
+
+def _groups(parts: Iterable[_Part], size: int) -> Iterator[list[_Part]]:
+    """Neighbours of one shape, so many or fewer."""
+    for _, same in groupby(parts, lambda entry: entry[0].image[entry[1].outer].shape):
+        while group := list(islice(same, size)):
+            yield group
 
 
 def summarize(counts: np.ndarray, class_names: tuple[str, ...]) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Where a run's arrays are: on one device or many, in one process or many; its numbers are the same."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
@@ -78,12 +79,24 @@ class Layout:
         """The sharding of what every device has; None without a mesh."""
         return None if self.mesh is None else NamedSharding(self.mesh, P())
 
-    def on_one_device(self, arrays: Any) -> Any:
-        """Copies of arrays on one device of this process; all processes do it together."""
+    @property
+    def devices_here(self) -> int:
+        """How many devices this process has."""
+        return 1 if self.mesh is None else len(self.mesh.local_devices)
+
+    @property
+    def here(self) -> Mesh | None:
+        """The devices of this process; None if it has one alone."""
+        if self.mesh is None or self.devices_here == 1:
+            return None
+        return Mesh(np.array(self.mesh.local_devices), (_AXIS,))
+
+    def copies_here(self, arrays: Any) -> Any:
+        """Arrays as a whole on each device of this process; all processes do it together."""
         if self.mesh is None:
             return arrays
         gathered = jax.jit(lambda tree: tree, out_shardings=self.whole)(arrays)
-        return jax.tree.map(lambda array: array.addressable_data(0), gathered)
+        return jax.tree.map(partial(_local, mesh=self.here), gathered)
 
     def _sharding_of(self, array: Any) -> Any:
         if self.sharding == "data" or jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
@@ -94,6 +107,16 @@ class Layout:
         longest = max(fitting, key=lambda axis: array.shape[axis])
         assert self.mesh is not None
         return NamedSharding(self.mesh, P(*(_AXIS if axis == longest else None for axis in range(array.ndim))))
+
+
+def _local(array: Any, mesh: Mesh | None) -> Any:
+    """What this process has of an array that every device has: on the devices of a mesh, or on its only one."""
+    if mesh is None:
+        return array.addressable_data(0)
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_local(jax.random.key_data(array), mesh), impl=jax.random.key_impl(array))
+    parts = [shard.data for shard in array.addressable_shards]
+    return jax.make_array_from_single_device_arrays(array.shape, NamedSharding(mesh, P()), parts)
 
 
 def _put(array: Any, sharding: NamedSharding) -> Any:

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from flax import nnx
 
 from ..errors import ArgumentError, DilaxError, FileError
 from .board import Board
+from .changes import drift
 from .checkpoint import Checkpoints
 from .config import TrainConfig
 from .events import Event, Report
@@ -23,6 +24,7 @@ from .log import NAME as LOG
 from .log import Log
 from .processes import from_first, is_first
 from .run import Run
+from .steps import read_meta
 from .task import prepare
 
 
@@ -85,7 +87,7 @@ def train(
         MissingDependency: The data, or what is to be written, needs a package that is not installed.
     """
     directory = Path(directory)
-    from_first(lambda: _check_directory(directory, resume, initial))
+    from_first(lambda: _check(config, directory, resume, initial))
     keeping = config.checkpoints
     with ExitStack() as stack:
         interrupts = stack.enter_context(Interrupts())
@@ -123,7 +125,7 @@ def _go(run: Run, resume: bool) -> None:
         raise
 
 
-def _check_directory(directory: Path, resume: bool, initial: Any) -> None:
+def _check(config: TrainConfig, directory: Path, resume: bool, initial: Any) -> None:
     if resume and initial is not None:
         raise ArgumentError(
             "train", "initial", type(initial).__name__, "cannot be the start of a resumed run",
@@ -136,6 +138,17 @@ def _check_directory(directory: Path, resume: bool, initial: Any) -> None:
             "train", directory, "is not empty",
             "resume the run in it (--resume), or pass another directory",
         )  # fmt: skip
+    if resume:
+        _check_changes(config, directory)
+
+
+def _check_changes(config: TrainConfig, directory: Path) -> None:
+    """Refuse what may not change before it is built, or the user would hear that it does not fit instead."""
+    stored = read_meta(directory, function="train").config
+    if stored is not None:
+        old = TrainConfig.from_dict(stored)
+        options = config.model_options if config.model == old.model else {}
+        drift(old, replace(config, model_options={**old.model_options, **options}))
 
 
 def _all_of(listeners: list[Report]) -> Report:

@@ -63,7 +63,7 @@ class Run:
         self.config, self._task, self._emit, self._see = task.config, task, emit, see
         self._checkpoints, self._interrupts = checkpoints, interrupts
         self.progress = Progress(steps_per_epoch=task.steps_per_epoch)
-        self._state, self._predict = task.state, make_predict(task.model)
+        self._state, self._predict = task.state, make_predict(task.model, mesh=task.layout.here)
         self._vote = StopVote(task.layout)
         self._launched: _Launched | None = None
         self._agreed = 0  # to stop, in all processes: the number of a signal, or _SAVE_FAILED
@@ -133,7 +133,8 @@ class Run:
 
     def trained_model(self) -> nnx.Module:
         """The model with the present arrays, in evaluation mode."""
-        fill_model(self._task.model, self._evaluated())
+        here = self._task.layout.copies_here(self._state.evaluated)
+        fill_model(self._task.model, jax.tree.map(lambda array: array.addressable_data(0), here))
         self._task.model.eval()
         trained: nnx.Module = self._task.model
         return trained
@@ -258,8 +259,10 @@ class Run:
         self._emit(SanityChecked(time.monotonic() - begin))
 
     def _evaluate(self, *, limit: int | None = None, see: See | None = None) -> dict[str, float]:
+        layout = self._task.layout
         return evaluate(
-            self._predict, self._evaluated(), self._task.source, tile=self.config.evaluation.tile, limit=limit,
+            self._predict, layout.copies_here(self._state.evaluated), self._task.source,
+            tile=self.config.evaluation.tile, at_once=layout.devices_here, limit=limit,
             stop=lambda: self._interrupts.received is not None, see=see,
         )  # fmt: skip
 
@@ -343,6 +346,3 @@ class Run:
             optimizer=saved["optimizer"],
             average={name: model[name] for name in before.average},
         )
-
-    def _evaluated(self) -> Any:
-        return self._task.layout.on_one_device(self._state.evaluated)

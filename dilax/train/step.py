@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float32, Int, Int32
 
 from .arrays import Arrays, Skeleton, model_arrays
@@ -179,15 +181,16 @@ def _count_right(logits: Array, labels: Int[Array, "*shape"], ignore_index: int 
     return jnp.sum(right, dtype=jnp.int32)
 
 
-def make_predict(model: nnx.Module) -> Predict:
+def make_predict(model: nnx.Module, *, mesh: Mesh | None = None) -> Predict:
     """Compile the prediction of the most likely class, once for each shape.
 
     Args:
         model: As for :func:`make_train_step`; put into evaluation mode.
+        mesh: Devices in a row; each predicts an equal share of the images by itself. JAX's default device if None.
 
     Returns:
-        ``predict(arrays, image) -> labels``, where ``arrays`` are all of the model's, by name; where the model pads
-        its input at the far end, what lies outside the image is cut off.
+        ``predict(arrays, image) -> labels``, where ``arrays`` are all of the model's, by name, on all of these devices;
+        where the model pads its input at the far end, what lies outside the image is cut off.
     """
     skeleton = Skeleton(_in_mode(model, training=False))
 
@@ -196,6 +199,9 @@ def make_predict(model: nnx.Module) -> Predict:
         predicted = jnp.argmax(logits_of(built(image)), axis=-1).astype(jnp.int32)
         return predicted[(slice(None), *map(slice, image.shape[1:-1]))]
 
+    if mesh is not None:
+        split = P(*mesh.axis_names)
+        predict = jax.shard_map(predict, mesh=mesh, in_specs=(P(), split), out_specs=split, check_vma=False)
     compiled: Predict = jax.jit(predict)
     return compiled
 

@@ -117,10 +117,10 @@ def check_model(function: str, name: str, model: Any, source: Source) -> None:
     """
     for option, value in {"in_channels": source.in_channels, "num_classes": source.num_classes}.items():
         if getattr(model.config, option, value) != value:
+            fix = f"pass {option}={value}" if function == "train" else "pass data of the model's kind"
             raise ArgumentError(
-                function, option, getattr(model.config, option),
-                f"is not the {value} that the data has", f"pass {option}={value}",
-            )  # fmt: skip
+                function, option, getattr(model.config, option), f"is not the {value} that the data has", fix
+            )
     rank = len(getattr(model, "example_size", (0,) * source.spatial_rank))
     if rank != source.spatial_rank:
         raise ArgumentError(

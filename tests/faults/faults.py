@@ -12,6 +12,8 @@ from typing import Any
 
 import jax
 
+from dilax.data import source
+from dilax.data.augmentation import augment
 from dilax.train import manifest
 from dilax.train.run import Run
 
@@ -133,6 +135,17 @@ def stop_in_compilation(milliseconds: int) -> None:
     jax.monitoring.register_event_duration_secs_listener(listen)
 
 
+def augment_slowly(*arguments: Any, **options: Any) -> Any:
+    """A training sample that takes its time."""
+    time.sleep(0.2)
+    return augment(*arguments, **options)
+
+
+def prepare_slowly(_: int) -> None:
+    """Let training wait for its data, which other processes prepare as slowly: they find the function by its name."""
+    source.augment = augment_slowly  # type: ignore[attr-defined]
+
+
 def score_as_planned(best: int) -> None:
     """Let the evaluation of one epoch be the best, and all later ones worse, NaN or infinite."""
 
@@ -155,6 +168,7 @@ FAULTS: dict[str, Callable[[int], None]] = {
     "evaluation": stop_in_evaluation,
     "compilation": stop_in_compilation,
     "scores": score_as_planned,
+    "data": prepare_slowly,
 }
 
 

@@ -14,9 +14,15 @@ ROOT = FOLDER.parents[1]
 PATIENCE = 400
 
 
-def start(script: str, *arguments: object, devices: int = 1, **variables: str) -> "subprocess.Popen[str]":
-    """Start a script of this folder on so many devices, with variables of the environment."""
-    return _start([str(FOLDER / script), *map(str, arguments)], devices, variables)
+def start(
+    script: str, *arguments: object, devices: int = 1, stdin: int | None = None, group: int | None = None,
+    **variables: str,
+) -> "subprocess.Popen[str]":  # fmt: skip
+    """Start a script of this folder on so many devices, with variables of the environment.
+
+    A ``group`` of 0 makes the child the leader of a group, which a signal reaches as one from a terminal does.
+    """
+    return _start([str(FOLDER / script), *map(str, arguments)], devices, variables, stdin=stdin, group=group)
 
 
 def start_dilax(*arguments: object, devices: int = 1) -> "subprocess.Popen[str]":
@@ -24,13 +30,16 @@ def start_dilax(*arguments: object, devices: int = 1) -> "subprocess.Popen[str]"
     return _start(["-m", "dilax", *map(str, arguments)], devices, {})
 
 
-def _start(command: list[str], devices: int, variables: dict[str, str]) -> "subprocess.Popen[str]":
+def _start(
+    command: list[str], devices: int, variables: dict[str, str], *, stdin: int | None = None, group: int | None = None
+) -> "subprocess.Popen[str]":
     environment = {
         **os.environ, "JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(devices), "PYTHONPATH": str(ROOT), **variables,
     }  # fmt: skip
     return subprocess.Popen(
-        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+        [sys.executable, *command], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=environment, process_group=group,
+    )  # fmt: skip
 
 
 def finish(child: "subprocess.Popen[str]", *, status: int = 0) -> tuple[list[str], list[str]]:

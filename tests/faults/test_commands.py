@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from dilax.train import read_meta
 
-from .running import finish, start_dilax
+from .running import finish, lines, start_dilax
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 SMALL = [
@@ -32,6 +33,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(trained: Path, tmp_path: Path) -> Path:
     return shutil.copytree(trained, tmp_path / "run")
+
+
+def test_an_interrupt_from_the_keyboard(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    child = start_dilax("train", "--output", run, *SMALL, "--steps-per-epoch", 99999)
+    assert any(line.startswith("saved ") for line in lines(child))
+    child.send_signal(signal.SIGINT)
+    said, err = finish(child, status=130)
+    step = read_meta(run).step
+    assert said[-1] == f"stopped by SIGINT at step {step}, saved; go on with dilax train --resume"
+    assert err == []
+    said, _ = finish(start_dilax("train", "--resume", run, "--steps-per-epoch", 3, "--epochs", 1))
+    assert said[0].endswith(f", goes on at step {step}")
+    assert said[-1] == f"finished at step {step + 3}, epoch 1"
 
 
 def _hashes(run: Path) -> dict[str, str]:
@@ -82,10 +97,14 @@ def test_a_loss_that_is_not_a_number_and_another_learning_rate(run: Path) -> Non
                 "seed: 0 -> 7",
             ],
         ),
-        (["--options", "num_classes=4"], ["train: num_classes=4 is not the 3 that the data has; pass num_classes=3."]),
+        (["--options", "num_classes=4"], ["another configuration; ", "\n  model_options.num_classes: 3 -> 4"]),
+        (
+            ["--model", "fcn_resnet50", "--data", "shapes_2d"],
+            ["\n  model: 'meshnet' -> 'fcn_resnet50'\n  data.source: 'shapes' -> 'shapes_2d'"],
+        ),
     ],
 )
-def test_another_width_and_other_classes(run: Path, change: list[str], messages: list[str]) -> None:
+def test_another_model_width_and_other_classes(run: Path, change: list[str], messages: list[str]) -> None:
     before = _hashes(run)
     said = _error(start_dilax("train", "--resume", run, "--epochs", 2, *change))
     for message in messages:

@@ -1,9 +1,11 @@
 """What may befall files and directories: no damage is restored, and the step before is used and the damage named."""
 
 import hashlib
+import json
 import math
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -14,12 +16,10 @@ import pytest
 from dilax.errors import CorruptCheckpoint
 from dilax.train import Checkpoints, all_steps, manifest, read_checkpoint
 
+from .child_restores import digest, state_of
+from .running import PATIENCE, start
+
 State = dict[str, Any]
-
-
-def _state(step: int) -> State:
-    rng = np.random.default_rng(step)
-    return {"w": rng.normal(size=(7, 11)), "list": [rng.integers(0, 99, 5), step], "name": f"step {step}"}
 
 
 TARGET: State = {"w": np.zeros((7, 11)), "list": [np.zeros(5, np.int64), 0], "name": ""}
@@ -30,7 +30,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("saved") / "run"
     with Checkpoints(directory, keep=9) as checkpoints:
         for step in (3, 7):
-            checkpoints.save(step, _state(step), metrics={"dice": step / 10})
+            checkpoints.save(step, state_of(step), metrics={"dice": step / 10})
     return directory
 
 
@@ -52,7 +52,7 @@ def _resumes_at_3(run: Path, reason: str) -> None:
 
 
 def _is(state: State, step: int) -> None:
-    expected = _state(step)
+    expected = state_of(step)
     np.testing.assert_array_equal(state["w"], expected["w"])
     np.testing.assert_array_equal(state["list"][0], expected["list"][0])
     assert (state["list"][1], state["name"]) == (step, f"step {step}")
@@ -62,6 +62,20 @@ def _files(step: Path) -> list[str]:
     return sorted(str(path.relative_to(step)) for path in step.rglob("*") if path.is_file())
 
 
+def _damage(path: Path, damage: str) -> None:
+    content = path.read_bytes()
+    if damage == "deleted":
+        path.unlink()
+    else:
+        path.write_bytes({"truncated": content[:-1], "emptied": b"", "longer": content + b" x"}[damage])
+
+
+def _flip(path: Path, rng: np.random.Generator) -> None:
+    changed = bytearray(path.read_bytes())
+    changed[int(rng.integers(len(changed)))] ^= 1 << int(rng.integers(8))
+    path.write_bytes(changed)
+
+
 @pytest.mark.parametrize("damage", ["truncated", "emptied", "deleted", "longer"])
 def test_each_file_in_turn(run: Path, damage: str) -> None:
     names = _files(run / "7")
@@ -69,10 +83,7 @@ def test_each_file_in_turn(run: Path, damage: str) -> None:
     for name in names:
         path = run / "7" / name
         content = path.read_bytes()
-        if damage == "deleted":
-            path.unlink()
-        else:
-            path.write_bytes({"truncated": content[:-1], "emptied": b"", "longer": content + b" x"}[damage])
+        _damage(path, damage)
         _resumes_at_3(run, name)
         path.write_bytes(content)
     _is(read_checkpoint(run, TARGET).state, 7)
@@ -84,11 +95,29 @@ def test_one_flipped_bit_in_each_file(run: Path, seed: int) -> None:
     for name in _files(run / "7"):
         path = run / "7" / name
         content = path.read_bytes()
-        changed = bytearray(content)
-        changed[int(rng.integers(len(content)))] ^= 1 << int(rng.integers(8))
-        path.write_bytes(changed)
+        _flip(path, rng)
         _resumes_at_3(run, "")
         path.write_bytes(content)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_another_process_restores_no_damage(saved: Path, tmp_path: Path) -> None:
+    names, runs = _files(saved / "7"), []
+    for name in names:
+        for damage in ("truncated", "emptied", "deleted", *range(50)):
+            runs.append(shutil.copytree(saved, tmp_path / str(len(runs))))
+            if isinstance(damage, str):
+                _damage(runs[-1] / "7" / name, damage)
+            else:
+                _flip(runs[-1] / "7" / name, np.random.default_rng([damage, len(runs)]))
+    with start("child_restores.py", stdin=subprocess.PIPE) as child:
+        said, err = child.communicate("".join(f"{run}\n" for run in runs), timeout=PATIENCE)
+    assert child.returncode == 0, err
+    found = [json.loads(line) for line in said.splitlines()]
+    assert len(found) == 53 * len(names)
+    assert [entry[:2] for entry in found] == [[3, digest(state_of(3))]] * len(found)
+    assert all(len(skipped) == 1 and skipped[0].startswith("7 ") for _, _, skipped in found)
 
 
 @pytest.mark.slow
@@ -141,7 +170,7 @@ def test_bare_and_partly_copied_directories_and_leftovers(run: Path) -> None:
             "10 was saved as step 7",
             "9 has no manifest.json, so it was never completely saved",
         ]
-        checkpoints.save(9, _state(9))
+        checkpoints.save(9, state_of(9))
         checkpoints.wait()
         _is(checkpoints.restore(9, TARGET).state, 9)
     names = {path.name for path in run.iterdir()}
@@ -182,7 +211,7 @@ def test_the_best_outlives_twenty_worse_epochs_and_a_restart(tmp_path: Path) -> 
         with Checkpoints(tmp_path, **options) as checkpoints:
             for epoch in part:
                 metrics = {} if epoch == 7 else {"dice": values[epoch]}
-                checkpoints.save(epoch, _state(epoch), metrics=metrics)
+                checkpoints.save(epoch, state_of(epoch), metrics=metrics)
     assert [step.step for step in all_steps(tmp_path)] == [1, 20, 21]
     with Checkpoints(tmp_path, **options) as checkpoints:
         restored = checkpoints.restore_best(TARGET)

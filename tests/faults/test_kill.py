@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import signal
 import time
@@ -12,7 +13,7 @@ import pytest
 
 from dilax.train import read_checkpoint, read_meta
 
-from .running import finish, kill_at, lines, start
+from .running import PATIENCE, finish, kill_at, lines, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 CHILD = "child.py"
@@ -25,8 +26,8 @@ def _run(directory: Path, how: str, *faults: str, status: int = 0, config: Any =
     return finish(_begin(directory, how, *faults, config=config), status=status)[0]
 
 
-def _begin(directory: Path, how: str, *faults: str, config: Any = None) -> Any:
-    return start(CHILD, directory, how, *faults, CHILD_CONFIG=json.dumps(config or {}))
+def _begin(directory: Path, how: str, *faults: str, config: Any = None, group: int | None = None) -> Any:
+    return start(CHILD, directory, how, *faults, group=group, CHILD_CONFIG=json.dumps(config or {}))
 
 
 def _hash(directory: Path, *, step: int = 20) -> dict[str, str]:
@@ -37,6 +38,12 @@ def _hash(directory: Path, *, step: int = 20) -> dict[str, str]:
     held = {**{name: array.tobytes() for name, array in restored.state.items()}}
     held |= {"about": repr((dict(restored.metrics), meta)).encode()}
     return {name: hashlib.sha256(content).hexdigest() for name, content in held.items()}
+
+
+def _is_cut_short(run: Path) -> bool:
+    """Whether the kill came while a step was saved or deleted."""
+    steps = [path for path in run.iterdir() if path.is_dir() and ".damaged-" not in path.name]
+    return any(not path.name.isdigit() or not (path / "manifest.json").exists() for path in steps)
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +124,22 @@ def test_sigterm_from_outside(tmp_path: Path, uninterrupted: dict[str, str]) -> 
     assert _hash(run) == uninterrupted
 
 
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_that_reaches_the_processes_that_prepare_batches_too(
+    tmp_path: Path, uninterrupted: dict[str, str], which: signal.Signals
+) -> None:
+    run, config = tmp_path / "run", {"data": {"workers": 2}}
+    child = _begin(run, "start", "data:0", config=config, group=0)
+    assert "step 7" in iter(lines(child))
+    os.killpg(child.pid, which)
+    said, err = child.communicate(timeout=PATIENCE)
+    assert child.returncode == 128 + which, err
+    step = int(said.splitlines()[-1].removeprefix("ended at "))
+    assert 8 <= step < 20
+    assert _run(run, "resume", config=config)[0] == f"started at {step} skipped nothing"
+    assert _hash(run) == uninterrupted
+
+
 def test_sigterm_while_xla_compiles(tmp_path: Path, uninterrupted: dict[str, str]) -> None:
     run = tmp_path / "run"
     said = _run(run, "start", "compilation:10", status=143)
@@ -157,9 +180,9 @@ def test_sigterm_in_an_evaluation_and_killed_where_its_metrics_are_added(
 @pytest.mark.timeout(2400)
 def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
     whole, run = tmp_path / "whole", tmp_path / "run"
-    chance, begins, killed = random.Random(0), [], 0
+    chance, begins, killed, cut = random.Random(0), [], 0, 0
     kill_at(_begin(run, "start", config=LONG), "saved 0")
-    while killed < 20:
+    while killed < 20 or cut < 3:
         child = _begin(run, "resume", config=LONG)
         begins.append(int(next(lines(child)).split()[2]))
         for _ in range(chance.randint(0, 8)):
@@ -168,7 +191,7 @@ def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
         assert child.poll() is None  # it was in the middle of something
         child.kill()
         child.communicate()
-        killed += 1
+        killed, cut = killed + 1, cut + _is_cut_short(run)
     assert begins == sorted(begins)  # what counted once is never lost
     assert len(set(begins)) > 5
     _run(run, "resume", config=LONG)

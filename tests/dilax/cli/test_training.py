@@ -57,6 +57,21 @@ def test_eval_of_other_steps(run, capsys, step, message):
     assert capsys.readouterr().err == f"dilax: {message.format(run=run)}\n"
 
 
+@pytest.mark.parametrize(("name", "rule"), [("absent", "does not exist"), ("run/log.jsonl", "is a file")])
+def test_eval_of_a_step_of_what_is_no_run(run, capsys, name, rule):
+    path = str(run.parent / name)
+    assert main(["eval", path, "--step", "2"]) == 2
+    fix = "pass the directory of a run or of one of its steps"
+    assert capsys.readouterr().err.replace("\n", " ").strip() == f"dilax: eval: {path!r} {rule}; {fix}."
+
+
+def test_eval_on_data_of_another_kind(run, capsys):
+    assert main(["eval", str(run), "--data", "shapes_2d"]) == 2
+    assert capsys.readouterr().err.replace("\n", " ").strip() == (
+        "dilax: eval: in_channels=1 is not the 3 that the data has; pass data of the model's kind."
+    )
+
+
 def test_a_dry_run_writes_nothing(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--dry-run", *SMALL, "--options", "channels=3"]) == 0

@@ -1,3 +1,7 @@
+import dataclasses
+import multiprocessing
+import os
+import signal
 from typing import Any
 
 import numpy as np
@@ -124,6 +128,39 @@ def test_worker_processes_give_the_same_batches() -> None:
     assert _same(_take(iterator, 3), _take(_batches(source), 5)[2:])
     assert iterator.get_state() == {"position": 20}
     iterator.close()
+
+
+@pytest.mark.slow  # Python processes start
+def test_when_worker_processes_end_others_take_their_place(caplog: pytest.LogCaptureFixture) -> None:
+    source = _source()
+    iterator, found = _batches(source, workers=2), []
+    for send in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        found += _take(iterator, 2)  # each of them is at work
+        for worker in multiprocessing.active_children():
+            os.kill(worker.pid or 0, send)
+        found += _take(iterator, 8)  # more than were ready
+    assert _same(found, _take(_batches(source), 30))
+    ends = [-send for send in (signal.SIGTERM, signal.SIGKILL)]  # an interrupt is left to the process that has them
+    assert [record.message for record in caplog.records] == [
+        f"a process that prepares batches ended (exit code {end}); others take its place" for end in ends
+    ]
+    iterator.close()
+
+
+def _end(*_: Any) -> Any:
+    os._exit(3)
+
+
+@pytest.mark.slow  # Python processes start
+def test_worker_processes_that_always_end_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    iterator = _batches(_source(), workers=1)
+    monkeypatch.setattr(iterator, "_stream", dataclasses.replace(iterator._stream, prepare=_end))
+    with pytest.raises(ArgumentError) as caught:
+        next(iterator)
+    assert str(caught.value) == (
+        "training: workers=1 gave processes that ended 3 times (exit code 3); see whether they have memory enough, "
+        "or pass 0."
+    )
 
 
 def test_a_closed_iterator_gives_nothing() -> None:

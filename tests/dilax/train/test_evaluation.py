@@ -3,9 +3,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from dilax.data import Slab, Source, Volume
+from dilax.data import Example, Normalization, Slab, Source, Volume
 from dilax.data.bad_samples import BadSamples
 from dilax.data.built_in import slab_source
+from dilax.data.examples import InMemory
 from dilax.train import evaluate
 
 
@@ -51,3 +52,40 @@ def test_tiles_of_a_pointwise_model_score_as_the_whole_volume() -> None:
     whole = evaluate(predict, {}, _source(volume, Slab(1, 5, 12)))
     assert 0.5 < whole["mean_dice"] < 1
     assert evaluate(predict, {}, _source(volume, Slab(1, 5, 12)), tile=6) == whole
+
+
+def test_images_of_one_shape_are_predicted_together_and_each_counts_once() -> None:
+    rng = np.random.default_rng(2)
+    shapes = [(5, 6), (5, 6), (5, 6), (7, 4), (5, 6), (7, 4), (7, 4)]
+    pictures = [
+        Example(rng.random((*shape, 3)).astype(np.float32), rng.integers(0, 3, shape).astype(np.int32), f"p{number}")
+        for number, shape in enumerate(shapes)
+    ]
+    source = Source(
+        "pictures", ("a", "b", "c"), 3, 2, 255, InMemory(pictures), InMemory(pictures),
+        Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    )  # fmt: skip
+    asked: list[Any] = []
+
+    def predict(arrays: Any, image: Any) -> Any:
+        asked.append(image.shape)
+        return jnp.argmax(image, axis=-1)
+
+    def judge(**options: Any) -> tuple[list[Any], Any, list[Any]]:
+        asked.clear()
+        seen: list[Any] = []
+        found = evaluate(
+            predict, {}, source, see=lambda example, predicted: seen.append((example, predicted)), **options
+        )
+        return list(asked), found, seen
+
+    alone, expected, seen = judge()
+    assert alone == [(1, *shape, 3) for shape in shapes]
+    together, found, seen_together = judge(at_once=2)
+    assert together == [(2, *shape, 3) for shape in ((5, 6), (5, 6), (7, 4), (5, 6), (7, 4))]
+    assert found == expected
+    for (one, labels), (other, same) in zip(seen, seen_together, strict=True):
+        assert one.name == other.name
+        np.testing.assert_array_equal(labels, same)
+    assert [example.name for example, _ in judge(at_once=2, limit=3)[2]] == ["p0", "p1", "p2"]
+    assert judge(at_once=4, limit=2)[0] == [(4, 5, 6, 3)]
