@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("segmentation_models_pytorch")
 
+import segmentation_models_pytorch as smp
 import torch
 from flax import nnx
 from segmentation_models_pytorch.base import SegmentationHead as TorchHead
@@ -200,6 +201,29 @@ def test_other_models_are_refused():
     with pytest.raises(DilaxError) as caught:
         interop.infer_options("smp_pan", state)
     assert "has a decoder that takes 7 channels, which resnet18 does not give; pass " in str(caught.value)
+
+
+def test_a_decoder_of_another_normalisation_is_refused():
+    with torch.device("meta"):
+        module = smp.PSPNet("resnet18", encoder_weights=None, decoder_use_norm="layernorm")
+    with pytest.raises(DilaxError) as caught:
+        interop.infer_options("smp_pspnet", module.state_dict())
+    assert str(caught.value) == (
+        "infer_options: the state_dict has another normalisation in its decoder than a batch normalisation; "
+        "pass the checkpoint of a PSPNet whose decoder_use_norm is 'batchnorm' or 'identity'."
+    )
+
+
+@pytest.mark.parametrize("encoder", ["se_resnet50", "tu-resnet18"])
+def test_other_encoders_are_refused(encoder):
+    with torch.device("meta"):
+        state = smp.PAN(encoder, encoder_weights=None).state_dict()
+    with pytest.raises(DilaxError) as caught:
+        interop.infer_options("smp_pan", state)
+    assert str(caught.value) == (
+        "infer_options: the state_dict has no encoder that dilax has; pass the checkpoint of a model on one of "
+        f"{', '.join(ENCODERS)}."
+    )
 
 
 @pytest.mark.parametrize(
