@@ -259,6 +259,20 @@ def test_sizes_that_the_encoder_does_not_divide_are_refused_as_there(name):
         twin(torch.zeros(2, 3, 3 * stride, 4 * stride + 1))
 
 
+def test_an_image_too_small_for_a_pan_is_refused_as_there():
+    model = abstract("smp_pan", encoder_depth=3)
+    with pytest.raises(ArgumentError) as caught:
+        model(np.zeros((2, 64, 56, 3), np.float32))
+    assert str(caught.value) == (
+        "SmpPAN: x=(2, 64, 56, 3) has a height or a width below 64; pass a larger image, or pad it."
+    )
+    with torch.device("meta"):
+        twin = reference.create("smp_pan", encoder_depth=3).eval()
+        twin(torch.zeros(2, 3, 64, 64))
+        with pytest.raises(RuntimeError, match="Output size is too small"):
+            twin(torch.zeros(2, 3, 64, 56))
+
+
 def test_without_the_package_the_reference_names_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)  # importing it fails
     with pytest.raises(MissingDependency) as caught:
