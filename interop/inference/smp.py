@@ -95,6 +95,8 @@ def _blocks(shapes: Shapes, stage: str) -> int:
 def _decoder(name: str, shapes: Shapes, first: tuple[int, ...]) -> dict[str, Any]:
     if name == "smp_pspnet":
         norm = "batchnorm" if "decoder.conv.1.running_mean" in shapes else "identity"
+        if norm == "identity" and "decoder.conv.0.bias" not in shapes:
+            raise _refusal("has another normalisation in its decoder than a batch normalisation", "norm")
         return {"psp_out_channels": (shapes.get("decoder.conv.0.weight") or (512,))[0], "decoder_use_norm": norm}
     if name == "smp_pan":
         return {"decoder_channels": first[0]}
@@ -106,5 +108,6 @@ def _refusal(what: str, part: str) -> DilaxError:
     fix = {
         "model": "pass the checkpoint of one, with segmentation_models_pytorch's keys, or the name of its own model",
         "encoder": "pass the checkpoint of a model on one of " + ", ".join((*_RESNETS.values(), "mobilenet_v2")),
+        "norm": "pass the checkpoint of a PSPNet whose decoder_use_norm is 'batchnorm' or 'identity'",
     }[part]
     return DilaxError(f"infer_options: the state_dict {what}; {fix}.")

@@ -21,6 +21,9 @@ _REFERENCES: dict[str, Callable[..., torch.nn.Module]] = {
     **smp_models.REFERENCES,
 }
 
+#: Names that :func:`create` knows.
+NAMES = tuple(_REFERENCES)
+
 
 def create(name: str, **options: Any) -> torch.nn.Module:
     """Build the PyTorch module that ``dilax.models.create(name, **options)`` agrees with.

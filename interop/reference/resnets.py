@@ -29,7 +29,7 @@ def timm_resnet(name: str, config: ResNetConfig) -> torch.nn.Module:
         name, in_chans=config.in_channels, num_classes=config.num_classes, output_stride=config.output_stride
     )
     if config.multi_grid is not None:
-        multiply_dilations(module, config.multi_grid)
+        multiply_dilations(module, config)
     return module
 
 

@@ -1,6 +1,6 @@
 """torchvision's own models, with the options that dilax has for them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -51,14 +51,14 @@ def _stages(architecture: str, config: BackboneConfig, *, num_classes: int = 1) 
     if config.in_channels != 3:
         module.conv1 = torch.nn.Conv2d(config.in_channels, 64, 7, stride=2, padding=3, bias=False)
     if config.multi_grid is not None:
-        multiply_dilations(module, config.multi_grid)
+        multiply_dilations(module, config)
     return module
 
 
-def multiply_dilations(module: Any, multi_grid: Sequence[int]) -> None:
-    """Multiply the dilation of a ResNet's last stage by one number for each of its blocks, which have bottlenecks."""
-    rate = module.layer4[-1].conv2.dilation[0]
-    for block, unit in zip(module.layer4, multi_grid, strict=True):
+def multiply_dilations(module: Any, config: BackboneConfig) -> None:
+    """Multiply the dilation of a ResNet's last stage by ``multi_grid``, in blocks of three convolutions."""
+    rate = 32 // config.output_stride  # no block has it where there is but one, which keeps that of the stage before
+    for block, unit in zip(module.layer4, config.multi_grid or (), strict=True):
         block.conv2.dilation = block.conv2.padding = (rate * unit, rate * unit)
 
 

@@ -63,7 +63,8 @@ class SmpModel(nnx.Module):
         H and W stay so with the usual ``upsampling``; another one gives another size. Scores are ``(N, aux_classes)``.
 
         Raises:
-            ArgumentError: The encoder's output stride does not divide the height or the width.
+            ArgumentError: The encoder's output stride does not divide the height or the width, or the model is a
+                :class:`SmpPAN` and one of them is less than eight times as large.
         """
         self._check_size(x)
         maps = self.encoder(x)

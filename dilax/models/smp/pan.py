@@ -8,6 +8,7 @@ import jax
 from flax import nnx
 
 from ... import ops
+from ...errors import ArgumentError
 from ...nn import AdaptiveAvgPool, BatchNorm, Conv, MaxPool, ReLU, Sequential, Sigmoid
 from ...nn.checks import positive
 from ...nn.initial import uniform_fan_in
@@ -171,7 +172,7 @@ class SmpPAN(SmpModel):
         config: What it looks like.
         rngs: Where initial values and dropout masks come from.
 
-    The last feature map has to be 8 samples high and wide at least.
+    The last feature map has to be 8 samples high and wide at least, for three times it is halved.
 
     Source: Li et al., "Pyramid Attention Network for Semantic Segmentation", 2018.
     """
@@ -183,6 +184,14 @@ class SmpPAN(SmpModel):
             decoder_channels=config.decoder_channels, kernel_size=3,
             upsampling=config.upsampling, xavier=True, rngs=rngs,
         )  # fmt: skip
+
+    def _check_size(self, x: jax.Array) -> None:
+        super()._check_size(x)
+        least = 8 * self.encoder.output_stride
+        if x.ndim == 4 and min(x.shape[1:3]) < least:
+            raise ArgumentError(
+                "SmpPAN", "x", x.shape, f"has a height or a width below {least}", "pass a larger image, or pad it"
+            )
 
 
 def _resize(x: jax.Array, size: tuple[int, ...], mode: Interpolation = "bilinear") -> jax.Array:

@@ -62,9 +62,17 @@ encoder's output stride, there as here. The training of a PAN is compared at dep
 places: at depth 5 the same image leaves one, and the normalisation of two numbers magnified rounding to 5e-12. Older
 files of its DeepLabV3, in which the decoder was a `Sequential`, go in with `dilax convert --rename
 decoder.0=decoder.aspp decoder.1=decoder.conv decoder.2=decoder.bn`.
+Refused, by a message that says what there is: its other encoders, in a file and as an option; the activations
+`identity` (None is that), `argmax`, `argmax2d`, `clamp` and functions, and any in `aux_params`; a PSPNet's
+`decoder_use_norm` other than `batchnorm` and `identity`; output strides, depths and numbers of dilations that it
+refuses itself.
 
 Models that no such library has are compared with twins of our own, written from the papers under the published codes'
 keys (`interop/reference`): the keys at full width, the rest with fewer channels.
+
+The parts are layers of `dilax.nn`, with the keys of the same libraries: `Aspp`, `PyramidPooling`, `SeparableConv`,
+`BasicBlock` and `Bottleneck` (with `dilation`, the dilated bottleneck), `SqueezeExcitation`,
+`EfficientChannelAttention`; and `ContextModule`. Each is compared alone too.
 
 The tests: `tests/interop/models` (in part they need torchvision, timm or segmentation_models_pytorch) and
 `tests/interop/test_meshnet.py`.

@@ -119,6 +119,7 @@ def test_feature_maps_are_those_of_segmentation_models_pytorch(output_stride):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("segmentation_models_pytorch")
 
+import segmentation_models_pytorch as smp
 import torch
 from flax import nnx
 from segmentation_models_pytorch.base import SegmentationHead as TorchHead
@@ -202,6 +203,29 @@ def test_other_models_are_refused():
     assert "has a decoder that takes 7 channels, which resnet18 does not give; pass " in str(caught.value)
 
 
+def test_a_decoder_of_another_normalisation_is_refused():
+    with torch.device("meta"):
+        module = smp.PSPNet("resnet18", encoder_weights=None, decoder_use_norm="layernorm")
+    with pytest.raises(DilaxError) as caught:
+        interop.infer_options("smp_pspnet", module.state_dict())
+    assert str(caught.value) == (
+        "infer_options: the state_dict has another normalisation in its decoder than a batch normalisation; "
+        "pass the checkpoint of a PSPNet whose decoder_use_norm is 'batchnorm' or 'identity'."
+    )
+
+
+@pytest.mark.parametrize("encoder", ["se_resnet50", "tu-resnet18"])
+def test_other_encoders_are_refused(encoder):
+    with torch.device("meta"):
+        state = smp.PAN(encoder, encoder_weights=None).state_dict()
+    with pytest.raises(DilaxError) as caught:
+        interop.infer_options("smp_pan", state)
+    assert str(caught.value) == (
+        "infer_options: the state_dict has no encoder that dilax has; pass the checkpoint of a model on one of "
+        f"{', '.join(ENCODERS)}."
+    )
+
+
 @pytest.mark.parametrize(
     ("activation", "upsampling"),
     slow_unless((("softmax", 3),), [(name, factor) for name in (None, *ACTIVATIONS) for factor in (1, 3)]),
@@ -233,6 +257,20 @@ def test_sizes_that_the_encoder_does_not_divide_are_refused_as_there(name):
     )
     with pytest.raises(RuntimeError, match=f"divisible by {stride}"):
         twin(torch.zeros(2, 3, 3 * stride, 4 * stride + 1))
+
+
+def test_an_image_too_small_for_a_pan_is_refused_as_there():
+    model = abstract("smp_pan", encoder_depth=3)
+    with pytest.raises(ArgumentError) as caught:
+        model(np.zeros((2, 64, 56, 3), np.float32))
+    assert str(caught.value) == (
+        "SmpPAN: x=(2, 64, 56, 3) has a height or a width below 64; pass a larger image, or pad it."
+    )
+    with torch.device("meta"):
+        twin = reference.create("smp_pan", encoder_depth=3).eval()
+        twin(torch.zeros(2, 3, 64, 64))
+        with pytest.raises(RuntimeError, match="Output size is too small"):
+            twin(torch.zeros(2, 3, 64, 56))
 
 
 def test_without_the_package_the_reference_names_its_extra(monkeypatch):

@@ -152,6 +152,17 @@ def test_the_twin_is_torchvisions_where_it_can_be_dilated_and_else_timms():
             (name, stride): type(reference.create(name, output_stride=stride)).__module__.partition(".")[0]
             for name, stride in [("resnet18", 32), ("resnet18", 8), ("resnet50", 8), ("seresnet18", 32)]
         }
-        grid = reference.create("resnet26", output_stride=16, multi_grid=(1, 3)).layer4
     assert list(twins.values()) == ["torchvision", "timm", "torchvision", "timm"]
-    assert [block.conv2.dilation for block in grid] == [(2, 2), (6, 6)]
+
+
+@pytest.mark.parametrize(
+    ("name", "output_stride", "multi_grid", "rates"),
+    [("resnet26", 16, (1, 3), [2, 6]), ("resnet14t", 8, (3,), [12])],  # the second: stages of one block
+)
+def test_multi_grid_is_that_of_the_twin(name, output_stride, multi_grid, rates):
+    options = {"output_stride": output_stride, "multi_grid": multi_grid}
+    with torch.device("meta"):
+        twin = reference.create(name, **options)
+    model = nnx.eval_shape(lambda: models.create(name, **options))
+    for stages in (twin, model):
+        assert [block.conv2.dilation for block in stages.layer4] == [(rate, rate) for rate in rates]
