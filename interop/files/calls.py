@@ -14,7 +14,7 @@ from .values import Global, PickledObject
 #: Modules of Python's built-in names, the first as Python 2 and protocol 2 have it.
 BUILTINS = ("__builtin__", "builtins")
 
-# Modules whose functions a hostile file would call, some of them of Python 2, or common packages that install, download or
+# Modules whose functions a hostile file would call, some of them of Python 2, or packages that install, download or
 # unpickle. Where a module is not listed nothing is called either.
 _NOTORIOUS = (
     sys.stdlib_module_names
