@@ -64,6 +64,7 @@ struct Sum {
   Steps steps;
   float* y;
   Index y_pitch;
+  bool apart;  // the band's places one behind the other, not where they are in the result
   Chunk chunk;
   const float* kernel;  // packed, from the chunk's first tap and channel on
   Index kernel_tap;     // the step from tap to tap
@@ -79,8 +80,8 @@ struct Sum {
       terms[count++] = {x + channel * steps.x_channel, weights + channel * steps.kernel_channel};
   }
 
-  void Finish(Index place, Index places) {
-    float* to = y + place * y_pitch;
+  void Finish(Index place, Index places, Index done) {
+    float* to = y + (apart ? done : place) * y_pitch;
     // One group after the other writes a few numbers of each place, in steps that the machine does not foresee.
     if (bunch.groups > 1)
       for (Index one = 0; one < places; ++one)
@@ -145,7 +146,7 @@ class Convolution {
     const auto read = [&](Index place) { return x_ + place * in_pitch + group * channels; };
     const Axis& axis = geometry_.axes[2];
     Sum<decltype(read)> sum{read, part, bunch, {axis.in_step() * in_pitch, 1, width, axis.out_step() * out_pitch},
-                            y_ + group * geometry_.out_channels + part.first, out_pitch, {}, packed.data(), 0, true,
+                            y_ + group * geometry_.out_channels + part.first, out_pitch, false, {}, packed.data(), 0, true,
                             Summed(taps * channels),
                             std::vector<Term>(together * ((depth + kSummed - 1) / kSummed)), 0};
     // The taps change faster, so that what they read of x is still in the second cache.
