@@ -92,7 +92,7 @@ struct Sum {
     for (Index one = 0; one < bunch.groups && (count || fresh); ++one, to += bunch.y) {
       Blocks(terms.data(), count, together, places, channels, steps, to, part, fresh);
       for (Index term = 0; term < count; ++term) {
-        terms[term].x += bunch.x - places * steps.x_place;
+        terms[term].x += bunch.x;
         terms[term].kernel += bunch.kernel;
       }
     }
@@ -137,9 +137,10 @@ class Convolution {
     const Index group = task / parts() % bunches() * together_, band = task / parts() / bunches();
     const Index taps = geometry_.taps(), channels = geometry_.in_channels, width = part.width();
     const Index in_pitch = geometry_.in_pitch(), out_pitch = geometry_.out_pitch();
-    // As many whole taps at a time as fit, or a part of one tap's channels.
+    // As many whole taps at a time as fit, of a narrow part twice as many, or a part of one tap's channels.
     const Index depth = Depth(channels);
-    const Index together = std::min(taps, std::max<Index>(1, kDepth / depth));
+    const Index row = geometry_.axes[2].taps, fitting = std::max<Index>(1, kDepth * (part.vectors > 1 ? 1 : 2) / depth);
+    const Index together = std::min(taps, fitting > row ? fitting / row * row : fitting);
     const Bunch bunch{std::min(together_, geometry_.groups - group), channels, together * depth * width,
                       geometry_.out_channels};
     Packed packed(chunks_.empty() ? bunch.groups * bunch.kernel : 0);
