@@ -109,6 +109,7 @@ class Convolution {
         y_(y),
         parts_(Parts(geometry.out_channels)),
         together_(Together()),
+        whole_(Whole(threads)),
         plan_(geometry, Band(threads)),
         packed_(geometry.groups > 1 ? 0 : geometry.taps() * geometry.in_channels * (geometry.out_channels + kLanes)) {
     const Index channels = geometry.groups > 1 ? 0 : geometry.in_channels;
@@ -129,12 +130,21 @@ class Convolution {
                      AllPacked(part, channel) + (tap * channels + row) * part.width());
   }
 
-  Index tasks() const { return plan_.bands() * bunches() * parts(); }
+  Index tasks() const { return plan_.bands() * bunches() * shares(); }
 
-  // One band of the result times one part of the channels of some groups.
+  // One band of the result times one part, or all, of the channels of some groups.
   void Compute(Index task) const {
-    const Part& part = parts_[task % parts()];
-    const Index group = task / parts() % bunches() * together_, band = task / parts() / bunches();
+    const Index group = task / shares() % bunches() * together_, band = task / shares() / bunches();
+    if (!whole_) return Compute(band, group, parts_[task % parts()]);
+    for (const Part& part : parts_) Compute(band, group, part);
+  }
+
+ private:
+  static constexpr Index kRows = 32;
+  // Numbers of a kernel that the second cache holds beside a band.
+  static constexpr Index kHeld = 1 << 17;
+
+  void Compute(Index band, Index group, const Part& part) const {
     const Index taps = geometry_.taps(), channels = geometry_.in_channels, width = part.width();
     const Index in_pitch = geometry_.in_pitch(), out_pitch = geometry_.out_pitch();
     // As many whole taps at a time as fit, of a narrow part twice as many, or a part of one tap's channels.
@@ -168,15 +178,13 @@ class Convolution {
     }
   }
 
- private:
-  static constexpr Index kRows = 32;
-
   // A part's packed kernel from the first tap of a chunk of input channels on.
   float* AllPacked(const Part& part, Index channel) const {
     return packed_.data() + geometry_.taps() * (part.first * geometry_.in_channels + channel * part.width());
   }
 
   Index parts() const { return static_cast<Index>(parts_.size()); }
+  Index shares() const { return whole_ ? 1 : parts(); }
   Index bunches() const { return (geometry_.groups + together_ - 1) / together_; }
 
   // Groups that are computed together, since finding what a place meets takes as long as a few channels: as many as
@@ -187,9 +195,16 @@ class Convolution {
     return std::clamp<Index>(kDepth * kBlock / (rows * parts_[0].width()), 1, geometry_.groups);
   }
 
+  // Whether a task computes all parts of its places: what it reads and the lines that it writes are in the cache then. Not
+  // if there are few places for each thread, or if a thread would read a large kernel again for each band.
+  bool Whole(Index threads) const {
+    return geometry_.groups == 1 && geometry_.places() >= 512 * threads &&
+           geometry_.taps() * geometry_.in_channels * geometry_.out_channels <= kHeld;
+  }
+
   // As many places as the cache holds, but enough bands to keep all threads busy to the end.
   Index Band(Index threads) const {
-    const Index fair = geometry_.places() * bunches() * parts() / (8 * threads);
+    const Index fair = geometry_.places() * bunches() * shares() / (8 * threads);
     const Index fitting = std::min(kBand, kBandReads / std::min(geometry_.in_channels, kDepth));
     return std::max<Index>(64, std::min(fair, fitting));
   }
@@ -200,6 +215,7 @@ class Convolution {
   float* y_;
   std::vector<Part> parts_;
   Index together_;
+  bool whole_;
   Plan plan_;
   std::vector<Index> chunks_;  // where chunks of input channels begin, if the kernel is packed once
   Packed packed_;
