@@ -4,6 +4,7 @@
 #define DILAX_BLOCKS_H_
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 #include "vectors.h"
@@ -29,11 +30,36 @@ constexpr int Split(int sums) {
   return split ? split : 1;
 }
 
-// kMany places times kVecs vectors of kWide output channels: y (+)= sum over terms and channels. Without a split it is a sum
+// A block's sums into y, or added to it.
+template <int kWide, int kMany, int kVecs>
+inline __attribute__((always_inline)) void Store(const typename VectorOf<kWide>::Type (&sums)[kMany][kVecs], Index y_place,
+                                                 float* y, Index lanes, bool fresh) {
+  using Vector = typename VectorOf<kWide>::Type;
+  if (lanes == kVecs * kWide) {
+#pragma GCC unroll 32
+    for (int place = 0; place < kMany; ++place) {
+#pragma GCC unroll 4
+      for (int vec = 0; vec < kVecs; ++vec) {
+        Vector* to = reinterpret_cast<Vector*>(y + place * y_place + vec * kWide);
+        *to = fresh ? sums[place][vec] : sums[place][vec] + *to;
+      }
+    }
+  } else {
+    float row[kVecs * kWide];
+    for (int place = 0; place < kMany; ++place) {
+      std::memcpy(row, sums[place], sizeof(row));
+      float* to = y + place * y_place;
+      for (Index lane = 0; lane < lanes; ++lane) to[lane] = fresh ? row[lane] : row[lane] + to[lane];
+    }
+  }
+}
+
+// kMany places times kVecs vectors of kWide output channels: y (+)= sum over terms and channels, from so far behind the
+// terms' x on. Without a split it is a sum
 // of sums of so many terms: the error grows with the length.
 template <int kWide, int kMany, int kVecs>
-void Block(const Term* terms, Index count, Index together, Index channels, const Steps& steps, float* y, Index lanes,
-           bool fresh) {
+void Block(const Term* terms, Index count, Index together, Index channels, const Steps& steps, Index shift, float* y,
+           Index lanes, bool fresh) {
   constexpr int kSplit = Split(kMany * kVecs);
   using Vector = typename VectorOf<kWide>::Type;
   Vector sums[kSplit][kMany][kVecs];
@@ -65,7 +91,7 @@ void Block(const Term* terms, Index count, Index together, Index channels, const
     constexpr int kPointers = (kMany + 2) / 3;
     const float* x[kPointers];
 #pragma GCC unroll 8
-    for (int one = 0; one < kPointers; ++one) x[one] = terms[term].x + 3 * one * x_place;
+    for (int one = 0; one < kPointers; ++one) x[one] = terms[term].x + shift + 3 * one * x_place;
     const auto add = [&](Vector(&into)[kMany][kVecs]) __attribute__((always_inline)) {
       Vector weights[kVecs];
 #pragma GCC unroll 4
@@ -105,26 +131,77 @@ void Block(const Term* terms, Index count, Index together, Index channels, const
     for (int place = 0; place < kMany; ++place)
 #pragma GCC unroll 4
       for (int vec = 0; vec < kVecs; ++vec) sums[0][place][vec] += before[place][vec];
-  if (lanes == kVecs * kWide) {
-#pragma GCC unroll 32
-    for (int place = 0; place < kMany; ++place) {
-#pragma GCC unroll 4
-      for (int vec = 0; vec < kVecs; ++vec) {
-        Vector* to = reinterpret_cast<Vector*>(y + place * steps.y_place + vec * kWide);
-        *to = fresh ? sums[0][place][vec] : sums[0][place][vec] + *to;
-      }
-    }
-  } else {
-    float row[kVecs * kWide];
-    for (int place = 0; place < kMany; ++place) {
-      std::memcpy(row, sums[0][place], sizeof(row));
-      float* to = y + place * steps.y_place;
-      for (Index lane = 0; lane < lanes; ++lane) to[lane] = fresh ? row[lane] : row[lane] + to[lane];
-    }
-  }
+  Store<kWide>(sums[0], steps.y_place, y, lanes, fresh);
 }
 
-using BlockFunction = void (*)(const Term*, Index, Index, Index, const Steps&, float*, Index, bool);
+using BlockFunction = void (*)(const Term*, Index, Index, Index, const Steps&, Index, float*, Index, bool);
+
+// As Block, where three terms each lie steps.x_place apart: each number that is read goes to three places. For one vector of
+// output channels, which otherwise waits for what is read.
+template <int kWide, int kMany>
+void Triple(const Term* terms, Index count, Index together, Index channels, const Steps& steps, Index shift, float* y,
+            Index lanes, bool fresh) {
+  using Vector = typename VectorOf<kWide>::Type;
+  Vector sums[kMany][1], before[kMany][1];
+#pragma GCC unroll 32
+  for (int place = 0; place < kMany; ++place) sums[place][0] = before[place][0] = Vector{};
+  const Index x_place = steps.x_place, x_channel = steps.x_channel, kernel_channel = steps.kernel_channel;
+  Index left = together;
+  for (Index term = 0; term < count; term += 3) {
+    if (left-- == 0) {
+#pragma GCC unroll 32
+      for (int place = 0; place < kMany; ++place) {
+        before[place][0] += sums[place][0];
+        sums[place][0] = Vector{};
+      }
+      left = together - 1;
+    }
+    const float* kernels[3] = {terms[term].kernel, terms[term + 1].kernel, terms[term + 2].kernel};
+    constexpr int kPointers = (kMany + 4) / 3;
+    const float* x[kPointers];
+#pragma GCC unroll 16
+    for (int one = 0; one < kPointers; ++one) x[one] = terms[term].x + shift + 3 * one * x_place;
+    for (Index channel = 0; channel < channels; ++channel) {
+      Vector weights[3];
+#pragma GCC unroll 4
+      for (int tap = 0; tap < 3; ++tap) {
+        weights[tap] = *reinterpret_cast<const Vector*>(kernels[tap]);
+        kernels[tap] += kernel_channel;
+#if defined(__x86_64__)
+        asm("" : "+v"(weights[tap]));
+#endif
+      }
+#pragma GCC unroll 32
+      for (int place = 0; place < kMany + 2; ++place) {
+        const float value = x[place / 3][place % 3 * x_place];
+        Vector values = value - Vector{};
+#if defined(__x86_64__)
+        asm("" : "+v"(values));  // read once, not once for each tap
+#endif
+#pragma GCC unroll 4
+        for (int tap = 0; tap < 3; ++tap)
+          if (place >= tap && place - tap < kMany) sums[place - tap][0] += values * weights[tap];
+      }
+#pragma GCC unroll 16
+      for (int one = 0; one < kPointers; ++one) x[one] += x_channel;
+    }
+  }
+#pragma GCC unroll 32
+  for (int place = 0; place < kMany; ++place) sums[place][0] += before[place][0];
+  Store<kWide>(sums, steps.y_place, y, lanes, fresh);
+}
+
+// Places of a Triple: fewer would wait for each other's sums, more have no register.
+constexpr int kLeast = 8, kMost = kSums - 1;
+
+template <int kWide, int kMany>
+BlockFunction ChooseTriple(Index many) {
+  if constexpr (kMany == kLeast) {
+    return Triple<kWide, kLeast>;
+  } else {
+    return many == kMany ? Triple<kWide, kMany> : ChooseTriple<kWide, kMany - 1>(many);
+  }
+}
 
 template <int kWide, int kVecs, int kMany>
 BlockFunction Choose(Index many) {
@@ -144,20 +221,57 @@ struct Part {
   Index width() const { return vectors * wide; }
 };
 
-// Any number of places.
+// Of `left` places, how many to compute next, if a block has so many: two even blocks are faster than a full one and a rest
+// of a few.
+inline Index Next(Index left, Index most) {
+  return left >= 2 * most || left <= most ? std::min(left, most) : (left + 1) / 2;
+}
+
+// The step from term to term, in places, if the terms are threes with that step in between; or 0.
+Index Apart(const Term* terms, Index count, Index x_place) {
+  if (count == 0 || count % 3) return 0;
+  const Index step = terms[1].x - terms[0].x;
+  if (step % x_place) return 0;
+  for (Index term = 0; term < count; term += 3)
+    if (terms[term + 1].x - terms[term].x != step || terms[term + 2].x - terms[term + 1].x != step) return 0;
+  return step / x_place;
+}
+
+// All places by Triple: of those `apart` steps apart one class after the other.
+void Triples(const Term* terms, Index count, Index together, Index places, Index channels, const Steps& steps, float* y,
+             const Part& part, bool fresh, Index apart) {
+  const Steps wide{apart * steps.x_place, steps.x_channel, steps.kernel_channel, apart * steps.y_place};
+  for (Index first = 0; first < apart; ++first) {
+    const Index members = (places - first + apart - 1) / apart;
+    for (Index done = 0; done < members;) {
+      const Index many = Next(members - done, kMost), place = first + done * apart;
+      const BlockFunction compute =
+          part.wide < kLanes ? ChooseTriple<kLanes / 2, kMost>(many) : ChooseTriple<kLanes, kMost>(many);
+      compute(terms, count, std::max<Index>(1, together / 3), channels, wide, place * steps.x_place,
+              y + place * steps.y_place, part.lanes, fresh);
+      done += many;
+    }
+  }
+}
+
+// Any number of places. The terms' order may change.
 void Blocks(Term* terms, Index count, Index together, Index places, Index channels, const Steps& steps, float* y,
             const Part& part, bool fresh) {
+  if (part.vectors == 1) {
+    const Index apart = Apart(terms, count, steps.x_place);
+    if (apart < 0)
+      for (Index term = 0; term < count; term += 3) std::swap(terms[term], terms[term + 2]);
+    if (apart && places >= kLeast * std::abs(apart))
+      return Triples(terms, count, together, places, channels, steps, y, part, fresh, std::abs(apart));
+  }
   const Index most = kSums / part.vectors;
   for (Index done = 0; done < places;) {
-    const Index left = places - done;
-    // Two even blocks are faster than a full one and a rest of a few.
-    const Index many = left >= 2 * most || left <= most ? std::min(left, most) : (left + 1) / 2;
+    const Index many = Next(places - done, most);
     const BlockFunction compute = part.wide < kLanes  ? Choose<kLanes / 2, 1, kSums>(many)
                                   : part.vectors == 3 ? Choose<kLanes, 3, kSums / 3>(many)
                                   : part.vectors == 2 ? Choose<kLanes, 2, kSums / 2>(many)
                                                       : Choose<kLanes, 1, kSums>(many);
-    compute(terms, count, together, channels, steps, y + done * steps.y_place, part.lanes, fresh);
-    for (Index term = 0; term < count; ++term) terms[term].x += many * steps.x_place;
+    compute(terms, count, together, channels, steps, done * steps.x_place, y + done * steps.y_place, part.lanes, fresh);
     done += many;
   }
 }

@@ -64,6 +64,7 @@ struct Sum {
   Steps steps;
   float* y;
   Index y_pitch;
+  bool apart;  // the band's places one behind the other, not where they are in the result
   Chunk chunk;
   const float* kernel;  // packed, from the chunk's first tap and channel on
   Index kernel_tap;     // the step from tap to tap
@@ -79,8 +80,8 @@ struct Sum {
       terms[count++] = {x + channel * steps.x_channel, weights + channel * steps.kernel_channel};
   }
 
-  void Finish(Index place, Index places) {
-    float* to = y + place * y_pitch;
+  void Finish(Index place, Index places, Index done) {
+    float* to = y + (apart ? done : place) * y_pitch;
     // One group after the other writes a few numbers of each place, in steps that the machine does not foresee.
     if (bunch.groups > 1)
       for (Index one = 0; one < places; ++one)
@@ -91,7 +92,7 @@ struct Sum {
     for (Index one = 0; one < bunch.groups && (count || fresh); ++one, to += bunch.y) {
       Blocks(terms.data(), count, together, places, channels, steps, to, part, fresh);
       for (Index term = 0; term < count; ++term) {
-        terms[term].x += bunch.x - places * steps.x_place;
+        terms[term].x += bunch.x;
         terms[term].kernel += bunch.kernel;
       }
     }
@@ -108,6 +109,7 @@ class Convolution {
         y_(y),
         parts_(Parts(geometry.out_channels)),
         together_(Together()),
+        whole_(Whole(threads)),
         plan_(geometry, Band(threads)),
         packed_(geometry.groups > 1 ? 0 : geometry.taps() * geometry.in_channels * (geometry.out_channels + kLanes)) {
     const Index channels = geometry.groups > 1 ? 0 : geometry.in_channels;
@@ -128,24 +130,34 @@ class Convolution {
                      AllPacked(part, channel) + (tap * channels + row) * part.width());
   }
 
-  Index tasks() const { return plan_.bands() * bunches() * parts(); }
+  Index tasks() const { return plan_.bands() * bunches() * shares(); }
 
-  // One band of the result times one part of the channels of some groups.
+  // One band of the result times one part, or all, of the channels of some groups.
   void Compute(Index task) const {
-    const Part& part = parts_[task % parts()];
-    const Index group = task / parts() % bunches() * together_, band = task / parts() / bunches();
+    const Index group = task / shares() % bunches() * together_, band = task / shares() / bunches();
+    if (!whole_) return Compute(band, group, parts_[task % parts()]);
+    for (const Part& part : parts_) Compute(band, group, part);
+  }
+
+ private:
+  static constexpr Index kRows = 32;
+  // Numbers of a kernel that the second cache holds beside a band.
+  static constexpr Index kHeld = 1 << 17;
+
+  void Compute(Index band, Index group, const Part& part) const {
     const Index taps = geometry_.taps(), channels = geometry_.in_channels, width = part.width();
     const Index in_pitch = geometry_.in_pitch(), out_pitch = geometry_.out_pitch();
-    // As many whole taps at a time as fit, or a part of one tap's channels.
+    // As many whole taps at a time as fit, of a narrow part twice as many, or a part of one tap's channels.
     const Index depth = Depth(channels);
-    const Index together = std::min(taps, std::max<Index>(1, kDepth / depth));
+    const Index row = geometry_.axes[2].taps, fitting = std::max<Index>(1, kDepth * (part.vectors > 1 ? 1 : 2) / depth);
+    const Index together = std::min(taps, fitting > row ? fitting / row * row : fitting);
     const Bunch bunch{std::min(together_, geometry_.groups - group), channels, together * depth * width,
                       geometry_.out_channels};
     Packed packed(chunks_.empty() ? bunch.groups * bunch.kernel : 0);
     const auto read = [&](Index place) { return x_ + place * in_pitch + group * channels; };
     const Axis& axis = geometry_.axes[2];
     Sum<decltype(read)> sum{read, part, bunch, {axis.in_step() * in_pitch, 1, width, axis.out_step() * out_pitch},
-                            y_ + group * geometry_.out_channels + part.first, out_pitch, {}, packed.data(), 0, true,
+                            y_ + group * geometry_.out_channels + part.first, out_pitch, false, {}, packed.data(), 0, true,
                             Summed(taps * channels),
                             std::vector<Term>(together * ((depth + kSummed - 1) / kSummed)), 0};
     // The taps change faster, so that what they read of x is still in the second cache.
@@ -166,15 +178,13 @@ class Convolution {
     }
   }
 
- private:
-  static constexpr Index kRows = 32;
-
   // A part's packed kernel from the first tap of a chunk of input channels on.
   float* AllPacked(const Part& part, Index channel) const {
     return packed_.data() + geometry_.taps() * (part.first * geometry_.in_channels + channel * part.width());
   }
 
   Index parts() const { return static_cast<Index>(parts_.size()); }
+  Index shares() const { return whole_ ? 1 : parts(); }
   Index bunches() const { return (geometry_.groups + together_ - 1) / together_; }
 
   // Groups that are computed together, since finding what a place meets takes as long as a few channels: as many as
@@ -185,9 +195,16 @@ class Convolution {
     return std::clamp<Index>(kDepth * kBlock / (rows * parts_[0].width()), 1, geometry_.groups);
   }
 
+  // Whether a task computes all parts of its places: what it reads and the lines that it writes are in the cache then. Not
+  // if there are few places for each thread, or if a thread would read a large kernel again for each band.
+  bool Whole(Index threads) const {
+    return geometry_.groups == 1 && geometry_.places() >= 512 * threads &&
+           geometry_.taps() * geometry_.in_channels * geometry_.out_channels <= kHeld;
+  }
+
   // As many places as the cache holds, but enough bands to keep all threads busy to the end.
   Index Band(Index threads) const {
-    const Index fair = geometry_.places() * bunches() * parts() / (8 * threads);
+    const Index fair = geometry_.places() * bunches() * shares() / (8 * threads);
     const Index fitting = std::min(kBand, kBandReads / std::min(geometry_.in_channels, kDepth));
     return std::max<Index>(64, std::min(fair, fitting));
   }
@@ -198,6 +215,7 @@ class Convolution {
   float* y_;
   std::vector<Part> parts_;
   Index together_;
+  bool whole_;
   Plan plan_;
   std::vector<Index> chunks_;  // where chunks of input channels begin, if the kernel is packed once
   Packed packed_;

@@ -60,7 +60,7 @@ class Depthwise {
       terms[count++] = {whole.x_ + place * pitch + first, whole.kernel_ + tap * pitch + first};
     }
 
-    void Finish(Index place, Index places) {
+    void Finish(Index place, Index places, Index) {
       const Axis& axis = whole.geometry_.axes[2];
       const Index pitch = whole.geometry_.groups;
       const Index x_step = axis.in_step() * pitch, y_step = axis.out_step() * pitch;

@@ -23,8 +23,8 @@ class KernelGradient {
     // Each chunk of input channels copies the whole gradient anew, so the larger the better; but all threads are to be
     // busy to the end.
     for (const Chunks& chunks : {Chunks{288, 96}, {288, 48}, {288, 32}, {144, 32}, {96, 32}, {48, 32}}) {
-      in_chunk_ = std::min(geometry.in_channels, chunks.in);
-      out_chunk_ = std::min(geometry.out_channels, chunks.out);
+      in_chunk_ = Even(geometry.in_channels, chunks.in, 1);
+      out_chunk_ = Even(geometry.out_channels, chunks.out, kLanes);
       in_chunks_ = (geometry.in_channels + in_chunk_ - 1) / in_chunk_;
       out_chunks_ = (geometry.out_channels + out_chunk_ - 1) / out_chunk_;
       if (tasks() >= 3 * threads) break;
@@ -101,6 +101,12 @@ class KernelGradient {
   struct Chunks {
     Index in, out;  // channels
   };
+  // The size of the fewest chunks of at most so many channels, all of about the same size, a multiple of a unit.
+  static Index Even(Index channels, Index most, Index unit) {
+    const Index chunks = (channels + most - 1) / most;
+    return (channels + chunks * unit - 1) / (chunks * unit) * unit;
+  }
+
   struct Range {
     Index first, last, seen;  // places of the result, and the place of x that the first sees
   };

@@ -3,6 +3,7 @@
 #ifndef DILAX_PLAN_H_
 #define DILAX_PLAN_H_
 
+#include <algorithm>
 #include <vector>
 #include "geometry.h"
 #include "vectors.h"
@@ -14,9 +15,11 @@ class Plan {
  public:
   // Bands of at least `most` places.
   Plan(const Geometry& geometry, Index most) : geometry_(geometry), runs_(Runs(geometry.axes[2], kBand)) {
-    for (int axis = 0; axis < 2; ++axis)
+    for (int axis = 0; axis < 2; ++axis) {
       for (Index place = 0; place < geometry.axes[axis].out; ++place)
         met_[axis].push_back(geometry.axes[axis].Met(place));
+      order_[axis] = Order(geometry.axes[axis]);
+    }
     const Index units = geometry.batch * geometry.axes[0].out * geometry.axes[1].out * runs();
     Index places = 0;
     bands_.push_back(0);
@@ -32,16 +35,17 @@ class Plan {
   Index bands() const { return static_cast<Index>(bands_.size()) - 1; }
 
   // For each run of a band: visitor.Meet(tap, place that is read) for all that the run's first place meets, then
-  // visitor.Finish(that place, how many places the run has).
+  // visitor.Finish(that place, how many places the run has, how many of the band came before).
   template <typename Visitor>
   void Visit(Index band, Visitor&& visitor) const {
     const Axis* axes = geometry_.axes;
+    Index done = 0;
     for (Index unit = bands_[band]; unit < bands_[band + 1]; ++unit) {
       const Run& run = runs_[unit % runs()];
       Index row = unit / runs();
-      const Index height = row % axes[1].out;
+      const Index height = order_[1][row % axes[1].out];
       row /= axes[1].out;
-      const Index depth = row % axes[0].out, sample = row / axes[0].out;
+      const Index depth = order_[0][row % axes[0].out], sample = row / axes[0].out;
       for (const Meeting& plane : met_[0][depth]) {
         for (const Meeting& line : met_[1][height]) {
           const Index tap = (plane.tap * axes[1].taps + line.tap) * axes[2].taps;
@@ -49,16 +53,28 @@ class Plan {
           for (const Meeting& one : run.met) visitor.Meet(tap + one.tap, place + one.place);
         }
       }
-      visitor.Finish(((sample * axes[0].out + depth) * axes[1].out + height) * axes[2].out + run.first, run.count);
+      visitor.Finish(((sample * axes[0].out + depth) * axes[1].out + height) * axes[2].out + run.first, run.count, done);
+      done += run.count;
     }
   }
 
  private:
+  // The places of an axis so that those one behind the other read the same places through different taps: with dilation
+  // every so many-th.
+  static std::vector<Index> Order(const Axis& axis) {
+    std::vector<Index> order;
+    const Index phases = axis.stride == 1 ? axis.dilation : 1;
+    for (Index phase = 0; phase < std::min(phases, axis.out); ++phase)
+      for (Index place = phase; place < axis.out; place += phases) order.push_back(place);
+    return order;
+  }
+
   Index runs() const { return static_cast<Index>(runs_.size()); }
 
   const Geometry geometry_;
   std::vector<Run> runs_;
   std::vector<std::vector<Meeting>> met_[2];
+  std::vector<Index> order_[2];
   std::vector<Index> bands_;
 };
 

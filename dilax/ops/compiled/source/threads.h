@@ -57,19 +57,17 @@ class Work {
   std::deque<Stage> stages_;
 };
 
-// Does the work on the threads of XLA's pool, or on this thread alone where waking others takes longer. The calling
-// thread takes no part in what the pool does: it sleeps meanwhile and leaves its processor to the pool, whose threads
-// would often be woken on the same processor and wait for it.
+// Does the work on this thread and those of XLA's pool, or on this thread alone where waking others takes longer. As many
+// others are woken as the pool has, one more than there are processors: the kernel may wake one on this thread's processor,
+// where it waits, while another processor sleeps. Who comes late finds nothing to do.
 inline xla::ffi::Future Start(xla::ffi::ThreadPool& pool, bool alone, std::initializer_list<Tasks> kinds) {
   auto work = std::make_shared<Work>(kinds);
   xla::ffi::Promise done;
   xla::ffi::Future future(done);
   const Index threads = alone ? 1 : std::min<Index>(pool.num_threads(), work->most());
-  if (threads < 2) {
-    work->Run(done);
-  } else {
+  if (threads > 1)
     for (Index thread = 0; thread < threads; ++thread) pool.Schedule([work, done]() mutable { work->Run(done); });
-  }
+  work->Run(done);
   return future;
 }
 

@@ -67,7 +67,7 @@ class Winograd {
 
   // One band of the result.
   void Compute(Index band) const {
-    Reads reads{row_, {}, -1, 0};
+    Reads reads{row_, {}, {}, 0};
     plan_.Visit(band, reads);
     std::sort(reads.rows.begin(), reads.rows.end());
     reads.rows.erase(std::unique(reads.rows.begin(), reads.rows.end()), reads.rows.end());
@@ -86,9 +86,9 @@ class Winograd {
           const auto row = std::lower_bound(reads.rows.begin(), reads.rows.end(), place / row_) - reads.rows.begin();
           return x.data() + product * x_size + (row * row_ + place % row_) * channels;
         };
-        float* to = products.data() + product * reads.pairs * kBlock - reads.first * width;
+        float* to = products.data() + product * reads.pairs * kBlock;
         const Steps steps{channels, 1, width, width};
-        Sum<decltype(read)> sum{read, whole, {1, 0, 0, 0}, steps, to, width, {}, nullptr, channels * width, true,
+        Sum<decltype(read)> sum{read, whole, {1, 0, 0, 0}, steps, to, width, true, {}, nullptr, channels * width, true,
                                 kSummed / 4, std::vector<Term>(together), 0};
         for (Index channel = 0; channel < channels; channel += depth) {
           for (Index line = 0; line < lines; line += together) {
@@ -104,15 +104,15 @@ class Winograd {
   }
 
  private:
-  // The rows of x that a band reads, and the pairs of results that it gives.
+  // The rows of x that a band reads, and those of the result that it gives, with so many pairs in all.
   struct Reads {
     Index row;
-    std::vector<Index> rows;
-    Index first, pairs;
+    std::vector<Index> rows, results;
+    Index pairs;
 
     void Meet(Index, Index place) { rows.push_back(place / row); }
-    void Finish(Index place, Index count) {
-      if (first < 0) first = place;
+    void Finish(Index place, Index count, Index) {
+      if (place % row == 0) results.push_back(place / row);
       pairs += count;
     }
   };
@@ -135,19 +135,20 @@ class Winograd {
   // to[product][row][pair][channel]
   void Transform(const std::vector<Index>& rows, float* to, Index size) const {
     const Index channels = pairs_.in_channels, rate = axis_.dilation, tile = rate * channels;
-    const Index length = 2 * ((row_ + rate - 1) / rate + 1) * rate;
     const Index before = axis_.transposed ? 2 * rate - axis_.before : axis_.before;
-    const Index first = std::min(length, std::max<Index>(0, before));
-    const Index last = std::max(first, std::min(length, axis_.in + before));
-    Packed padded(length * channels);
-    std::fill_n(padded.data(), first * channels, 0.0f);
-    std::fill_n(padded.data() + last * channels, (length - last) * channels, 0.0f);
+    Packed padded(4 * tile);
     for (const Index row : rows) {
-      std::copy_n(x_ + (row * axis_.in + first - before) * channels, (last - first) * channels,
-                  padded.data() + first * channels);
-      for (Index start = 0; start < row_ * channels; start += tile) {
-        const Index count = std::min(tile, row_ * channels - start);
-        const float* x = padded.data() + 2 * start;
+      for (Index start = 0; start < row_; start += rate) {
+        const Index count = std::min(rate, row_ - start) * channels, first = 2 * start - before;
+        const float* x = x_ + (row * axis_.in + first) * channels;
+        if (first < 0 || first + 4 * rate > axis_.in) {  // beside the row are zeros
+          const Index begin = std::clamp<Index>(-first, 0, 4 * rate);
+          const Index end = std::clamp<Index>(axis_.in - first, begin, 4 * rate);
+          std::fill_n(padded.data(), begin * channels, 0.0f);
+          std::copy(x + begin * channels, x + end * channels, padded.data() + begin * channels);
+          std::fill_n(padded.data() + end * channels, (4 * rate - end) * channels, 0.0f);
+          x = padded.data();
+        }
         Differences(x, x + tile, x + 2 * tile, x + 3 * tile, count, to, to + size, to + 2 * size, to + 3 * size);
         to += count;
       }
@@ -168,10 +169,10 @@ class Winograd {
   // The products' sums are results.
   void Combine(const Reads& reads, const Part& part, const float* m0) const {
     const Index pitch = pairs_.out_channels, size = reads.pairs * kBlock, rate = axis_.dilation;
-    for (Index pair = reads.first; pair < reads.first + reads.pairs; ++pair, m0 += part.width()) {
+    for (Index pair = 0; pair < reads.pairs; ++pair, m0 += part.width()) {
       const Index place = pair % row_ / rate * 2 * rate + pair % row_ % rate;
       const float *m1 = m0 + size, *m2 = m1 + size, *m3 = m2 + size;
-      float* __restrict y = y_ + (pair / row_ * axis_.out + place) * pitch + part.first;
+      float* __restrict y = y_ + (reads.results[pair / row_] * axis_.out + place) * pitch + part.first;
       for (Index lane = 0; lane < part.lanes; ++lane) y[lane] = m0[lane] + m1[lane] + m2[lane];
       if (place + rate >= axis_.out) continue;
       y += rate * pitch;
