@@ -50,8 +50,8 @@ def input_gradient(out_gradient: jax.Array, kernel: jax.Array, problem: Problem)
 def kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Problem) -> jax.Array:
     """As :func:`dilax.ops.problem.native_kernel_gradient`."""
     c_in, c_out = x.shape[-1] // problem.groups, out_gradient.shape[-1] // problem.groups
-    if problem.groups > 1 and c_in == 1:  # sums of products without a matrix: XLA's own code is as fast
-        return lowerings.depthwise_kernel_gradient(x, out_gradient, problem)
+    if problem.groups > 1 and c_in == 1 < c_out:
+        x, problem, c_out = jnp.repeat(x, c_out, axis=-1), _depthwise(problem, c_out), 1
     shape = (*problem.kernel_size, c_in, out_gradient.shape[-1])
     call = jax.ffi.ffi_call("dilax_convolve_kernel_gradient", jax.ShapeDtypeStruct(shape, x.dtype))
     return call(x, out_gradient, geometry=_geometry(x.shape[0], c_in, c_out, problem))

@@ -14,6 +14,26 @@ namespace dilax {
 // many of those.
 constexpr Index kPlaces = 192, kPieces = 64;
 
+// The places of a row of the result that a tap of the last axis meets, and the place of x that the first of them sees.
+struct TapRange {
+  Index first, last, seen;
+};
+
+inline std::vector<TapRange> Ranges(const Axis& axis) {
+  std::vector<TapRange> ranges;
+  for (Index tap = 0; tap < axis.taps; ++tap) {
+    TapRange met{0, 0, 0};
+    for (Index place = 0; place < axis.out; ++place) {
+      const Index seen = place * axis.stride + tap * axis.dilation - axis.before;
+      if (seen < 0 || seen >= axis.in) continue;
+      if (met.first == met.last) met = {place, place, seen};
+      met.last = place + 1;
+    }
+    ranges.push_back(met);
+  }
+  return ranges;
+}
+
 class KernelGradient {
  public:
   // The geometry is the forward convolution's: x is read, gradient has the places of its result.
@@ -29,16 +49,7 @@ class KernelGradient {
       out_chunks_ = (geometry.out_channels + out_chunk_ - 1) / out_chunk_;
       if (tasks() >= 3 * threads) break;
     }
-    for (Index tap = 0; tap < axes[2].taps; ++tap) {
-      Range met{0, 0, 0};
-      for (Index place = 0; place < axes[2].out; ++place) {
-        const Index seen = place * axes[2].stride + tap * axes[2].dilation - axes[2].before;
-        if (seen < 0 || seen >= axes[2].in) continue;
-        if (met.first == met.last) met = {place, place, seen};
-        met.last = place + 1;
-      }
-      met_.push_back(met);
-    }
+    met_ = Ranges(axes[2]);
   }
 
   Index tasks() const {
@@ -107,9 +118,6 @@ class KernelGradient {
     return (channels + chunks * unit - 1) / (chunks * unit) * unit;
   }
 
-  struct Range {
-    Index first, last, seen;  // places of the result, and the place of x that the first sees
-  };
   struct Row {
     Index x, gradient;  // where a row begins, in places
   };
@@ -154,7 +162,7 @@ class KernelGradient {
   const float* gradient_;
   float* kernel_;
   Index in_chunk_, out_chunk_, in_chunks_, out_chunks_;
-  std::vector<Range> met_;
+  std::vector<TapRange> met_;
 };
 
 }  // namespace dilax

@@ -10,6 +10,7 @@
 
 #include "convolution.h"
 #include "depthwise.h"
+#include "depthwise_kernel_gradient.h"
 #include "geometry.h"
 #include "kernel_gradient.h"
 #include "threads.h"
@@ -71,9 +72,15 @@ ffi::Future ConvolveKernelGradient(ffi::ThreadPool pool, ffi::Span<const Index> 
                                    Result kernel) {
   const Geometry geometry = Decode(numbers, false);
   const Index threads = std::max<Index>(1, pool.num_threads());
-  const auto computation = std::make_shared<KernelGradient>(geometry, x.typed_data(), gradient.typed_data(),
-                                                            kernel->typed_data(), threads);
-  return Start(pool, IsSmall(geometry), {All(computation)});
+  const float *from = x.typed_data(), *other = gradient.typed_data();
+  float* to = kernel->typed_data();
+  const bool alone = IsSmall(geometry);
+  if (geometry.groups > 1 && geometry.in_channels == 1 && geometry.out_channels == 1) {
+    const auto computation = std::make_shared<DepthwiseKernelGradient>(geometry, from, other, to, threads);
+    const Tasks finish{geometry.taps(), [computation](Index tap) { computation->Finish(tap); }};
+    return Start(pool, alone, {All(computation), finish});
+  }
+  return Start(pool, alone, {All(std::make_shared<KernelGradient>(geometry, from, other, to, threads))});
 }
 
 }  // namespace
