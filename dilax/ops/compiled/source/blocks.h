@@ -141,18 +141,26 @@ using BlockFunction = void (*)(const Term*, Index, Index, Index, const Steps&, I
 template <int kWide, int kMany>
 void Triple(const Term* terms, Index count, Index together, Index channels, const Steps& steps, Index shift, float* y,
             Index lanes, bool fresh) {
+  constexpr int kSplit = 2 * kMany > kSums ? 1 : 2;
   using Vector = typename VectorOf<kWide>::Type;
-  Vector sums[kMany][1], before[kMany][1];
+  Vector sums[kSplit][kMany][1], before[kMany][1];
 #pragma GCC unroll 32
-  for (int place = 0; place < kMany; ++place) sums[place][0] = before[place][0] = Vector{};
+  for (int place = 0; place < kMany; ++place) {
+#pragma GCC unroll 2
+    for (int split = 0; split < kSplit; ++split) sums[split][place][0] = Vector{};
+    before[place][0] = Vector{};
+  }
   const Index x_place = steps.x_place, x_channel = steps.x_channel, kernel_channel = steps.kernel_channel;
   Index left = together;
   for (Index term = 0; term < count; term += 3) {
     if (left-- == 0) {
 #pragma GCC unroll 32
       for (int place = 0; place < kMany; ++place) {
-        before[place][0] += sums[place][0];
-        sums[place][0] = Vector{};
+#pragma GCC unroll 2
+        for (int split = 0; split < kSplit; ++split) {
+          before[place][0] += sums[split][place][0];
+          sums[split][place][0] = Vector{};
+        }
       }
       left = together - 1;
     }
@@ -161,7 +169,7 @@ void Triple(const Term* terms, Index count, Index together, Index channels, cons
     const float* x[kPointers];
 #pragma GCC unroll 16
     for (int one = 0; one < kPointers; ++one) x[one] = terms[term].x + shift + 3 * one * x_place;
-    for (Index channel = 0; channel < channels; ++channel) {
+    const auto add = [&](Vector(&into)[kMany][1]) __attribute__((always_inline)) {
       Vector weights[3];
 #pragma GCC unroll 4
       for (int tap = 0; tap < 3; ++tap) {
@@ -180,19 +188,28 @@ void Triple(const Term* terms, Index count, Index together, Index channels, cons
 #endif
 #pragma GCC unroll 4
         for (int tap = 0; tap < 3; ++tap)
-          if (place >= tap && place - tap < kMany) sums[place - tap][0] += values * weights[tap];
+          if (place >= tap && place - tap < kMany) into[place - tap][0] += values * weights[tap];
       }
 #pragma GCC unroll 16
       for (int one = 0; one < kPointers; ++one) x[one] += x_channel;
+    };
+    Index channel = 0;
+    for (; channel + kSplit <= channels; channel += kSplit) {
+#pragma GCC unroll 2
+      for (int split = 0; split < kSplit; ++split) add(sums[split]);
     }
+    if (channel < channels) add(sums[0]);
   }
 #pragma GCC unroll 32
-  for (int place = 0; place < kMany; ++place) sums[place][0] += before[place][0];
-  Store<kWide>(sums, steps.y_place, y, lanes, fresh);
+  for (int place = 0; place < kMany; ++place) {
+#pragma GCC unroll 2
+    for (int split = 0; split < kSplit; ++split) before[place][0] += sums[split][place][0];
+  }
+  Store<kWide>(before, steps.y_place, y, lanes, fresh);
 }
 
-// Places of a Triple: fewer would wait for each other's sums, more have no register.
-constexpr int kLeast = 8, kMost = kSums - 1;
+// Places of a Triple: fewer would wait for each other's sums, more have no register. Of half of them each has two sums.
+constexpr int kLeast = 6, kMost = kSums - 1;
 
 template <int kWide, int kMany>
 BlockFunction ChooseTriple(Index many) {
@@ -241,10 +258,11 @@ Index Apart(const Term* terms, Index count, Index x_place) {
 void Triples(const Term* terms, Index count, Index together, Index places, Index channels, const Steps& steps, float* y,
              const Part& part, bool fresh, Index apart) {
   const Steps wide{apart * steps.x_place, steps.x_channel, steps.kernel_channel, apart * steps.y_place};
+  const Index most = together < 3 ? kSums / 2 : kMost;  // of one sum, three terms would be too many
   for (Index first = 0; first < apart; ++first) {
     const Index members = (places - first + apart - 1) / apart;
     for (Index done = 0; done < members;) {
-      const Index many = Next(members - done, kMost), place = first + done * apart;
+      const Index many = Next(members - done, most), place = first + done * apart;
       const BlockFunction compute =
           part.wide < kLanes ? ChooseTriple<kLanes / 2, kMost>(many) : ChooseTriple<kLanes, kMost>(many);
       compute(terms, count, std::max<Index>(1, together / 3), channels, wide, place * steps.x_place,
