@@ -47,31 +47,37 @@ class KernelGradient {
       out_chunk_ = Even(geometry.out_channels, chunks.out, kLanes);
       in_chunks_ = (geometry.in_channels + in_chunk_ - 1) / in_chunk_;
       out_chunks_ = (geometry.out_channels + out_chunk_ - 1) / out_chunk_;
-      if (tasks() >= 3 * threads) break;
+      if (parts() >= 3 * threads) break;
     }
+    // A few parts do not come out even: each adds up some rows alone, unless that takes much memory.
+    const Index size = geometry.taps() * geometry.in_channels * geometry.out_pitch();
+    const Index rows = geometry.batch * axes[0].out * axes[1].out;
+    bands_ = std::clamp<Index>(8 * threads / parts(), 1, std::clamp<Index>(kApart / size, 1, rows));
+    if (bands_ > 1) apart_ = Packed(bands_ * size);
     met_ = Ranges(axes[2]);
   }
 
-  Index tasks() const {
-    return geometry_.axes[0].taps * geometry_.axes[1].taps * geometry_.groups * in_chunks_ * out_chunks_;
-  }
+  Index tasks() const { return parts() * bands_; }
 
-  // The gradient of one line of taps times some input channels times some output channels.
+  // What some rows add to the gradient of one line of taps times some input channels times some output channels.
   void Compute(Index task) const {
     const Axis* axes = geometry_.axes;
+    const Index band = task % bands_;
+    task /= bands_;
     const Index out_part = task % out_chunks_, in_part = task / out_chunks_ % in_chunks_;
     task /= out_chunks_ * in_chunks_;
     const Index group = task % geometry_.groups, line = task / geometry_.groups;
     const Index in_first = in_part * in_chunk_, out_first = out_part * out_chunk_;
     const Index in_count = std::min(in_chunk_, geometry_.in_channels - in_first);
     const Index out_count = std::min(out_chunk_, geometry_.out_channels - out_first);
-    const std::vector<Row> rows = Rows(line / axes[1].taps, line % axes[1].taps);
+    const std::vector<Row> rows = Rows(line / axes[1].taps, line % axes[1].taps, band);
     const Index length = axes[2].out, piece = std::min(length, kPlaces);
     const Index together = std::max<Index>(1, kPlaces / length);
     const Index out_pitch = geometry_.out_pitch(), in_pitch = geometry_.in_pitch();
     Packed packed(together * piece * kBlock);
     std::vector<Term> terms(together);
-    float* to = kernel_ + line * axes[2].taps * geometry_.in_channels * out_pitch + in_first * out_pitch +
+    float* result = bands_ > 1 ? apart_.data() + band * geometry_.taps() * geometry_.in_channels * out_pitch : kernel_;
+    float* to = result + line * axes[2].taps * geometry_.in_channels * out_pitch + in_first * out_pitch +
                 group * geometry_.out_channels + out_first;
     const Index pitch = (out_count + kLanes - 1) / kLanes * kLanes;
     Packed sums(axes[2].taps * in_count * pitch);
@@ -108,7 +114,22 @@ class KernelGradient {
     Move(sums.data(), pitch, in_count, out_count, to);
   }
 
+  // Tasks that add up what the bands gave. After all others.
+  Index additions() const { return bands_ > 1 ? geometry_.taps() : 0; }
+
+  void Finish(Index tap) const {
+    const Index size = geometry_.in_channels * geometry_.out_pitch();
+    const float* from = apart_.data() + tap * size;
+    float* __restrict to = kernel_ + tap * size;
+    std::copy_n(from, size, to);
+    for (Index band = 1; band < bands_; ++band)
+      for (Index one = 0; one < size; ++one) to[one] += from[band * geometry_.taps() * size + one];
+  }
+
  private:
+  // Numbers of the gradients of all bands.
+  static constexpr Index kApart = 1 << 20;
+
   struct Chunks {
     Index in, out;  // channels
   };
@@ -122,7 +143,12 @@ class KernelGradient {
     Index x, gradient;  // where a row begins, in places
   };
 
-  std::vector<Row> Rows(Index depth_tap, Index height_tap) const {
+  Index parts() const {
+    return geometry_.axes[0].taps * geometry_.axes[1].taps * geometry_.groups * in_chunks_ * out_chunks_;
+  }
+
+  // Of a line of taps, a band's share of the rows that it meets.
+  std::vector<Row> Rows(Index depth_tap, Index height_tap, Index band) const {
     const Axis* axes = geometry_.axes;
     std::vector<Row> rows;
     for (Index sample = 0; sample < geometry_.batch; ++sample) {
@@ -137,7 +163,8 @@ class KernelGradient {
         }
       }
     }
-    return rows;
+    const Index count = static_cast<Index>(rows.size());
+    return {rows.begin() + count * band / bands_, rows.begin() + count * (band + 1) / bands_};
   }
 
   // Adds the sums to the gradient and begins again from zeros.
@@ -161,7 +188,8 @@ class KernelGradient {
   const float* x_;
   const float* gradient_;
   float* kernel_;
-  Index in_chunk_, out_chunk_, in_chunks_, out_chunks_;
+  Index in_chunk_, out_chunk_, in_chunks_, out_chunks_, bands_;
+  Packed apart_{0};
   std::vector<TapRange> met_;
 };
 

@@ -80,7 +80,10 @@ ffi::Future ConvolveKernelGradient(ffi::ThreadPool pool, ffi::Span<const Index> 
     const Tasks finish{geometry.taps(), [computation](Index tap) { computation->Finish(tap); }};
     return Start(pool, alone, {All(computation), finish});
   }
-  return Start(pool, alone, {All(std::make_shared<KernelGradient>(geometry, from, other, to, threads))});
+  const auto computation = std::make_shared<KernelGradient>(geometry, from, other, to, threads);
+  if (!computation->additions()) return Start(pool, alone, {All(computation)});
+  const Tasks finish{computation->additions(), [computation](Index tap) { computation->Finish(tap); }};
+  return Start(pool, alone, {All(computation), finish});
 }
 
 }  // namespace
