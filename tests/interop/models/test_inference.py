@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
-import torchvision
 
 import interop
 from dilax.errors import DilaxError
 from interop.inference import MODELS, fitting
+
+torchvision = pytest.importorskip("torchvision")
 
 # For each model, arrays that its reader looks at.
 STATE_DICTS = {
