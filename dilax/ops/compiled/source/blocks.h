@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
+#include <optional>
 #include <vector>
 #include "vectors.h"
 
@@ -135,12 +137,17 @@ void Block(const Term* terms, Index count, Index together, Index channels, const
 }
 
 using BlockFunction = void (*)(const Term*, Index, Index, Index, const Steps&, Index, float*, Index, bool);
+using TripleFunction = void (*)(const Term*, Index, Index, Index, const Steps&, Index, float*, Index, bool, bool, bool);
+
+// What lies before or behind a row.
+alignas(64) constexpr float kZeros[kSummed] = {};
 
 // As Block, where three terms each lie steps.x_place apart: each number that is read goes to three places. For one vector of
-// output channels, which otherwise waits for what is read.
+// output channels, which otherwise waits for what is read. The first place that is read may lie before its row, the last
+// behind it: zeros are read there.
 template <int kWide, int kMany>
 void Triple(const Term* terms, Index count, Index together, Index channels, const Steps& steps, Index shift, float* y,
-            Index lanes, bool fresh) {
+            Index lanes, bool fresh, bool before_row, bool behind_row) {
   constexpr int kSplit = 2 * kMany > kSums ? 1 : 2;
   using Vector = typename VectorOf<kWide>::Type;
   Vector sums[kSplit][kMany][1], before[kMany][1];
@@ -165,10 +172,14 @@ void Triple(const Term* terms, Index count, Index together, Index channels, cons
       left = together - 1;
     }
     const float* kernels[3] = {terms[term].kernel, terms[term + 1].kernel, terms[term + 2].kernel};
-    constexpr int kPointers = (kMany + 4) / 3;
+    // One for the first place, one for each three between, one for the last.
+    constexpr int kPointers = (kMany + 2) / 3 + 2, kLast = kPointers - 1;
+    const float* const from = terms[term].x + shift;
     const float* x[kPointers];
+    x[0] = before_row ? kZeros : from;
 #pragma GCC unroll 16
-    for (int one = 0; one < kPointers; ++one) x[one] = terms[term].x + shift + 3 * one * x_place;
+    for (int one = 1; one < kLast; ++one) x[one] = from + (3 * one - 2) * x_place;
+    x[kLast] = behind_row ? kZeros : from + (kMany + 1) * x_place;
     const auto add = [&](Vector(&into)[kMany][1]) __attribute__((always_inline)) {
       Vector weights[3];
 #pragma GCC unroll 4
@@ -181,7 +192,7 @@ void Triple(const Term* terms, Index count, Index together, Index channels, cons
       }
 #pragma GCC unroll 32
       for (int place = 0; place < kMany + 2; ++place) {
-        const float value = x[place / 3][place % 3 * x_place];
+        const float value = place > kMany ? *x[kLast] : x[(place + 2) / 3][(place + 2) % 3 * (place ? x_place : 0)];
         Vector values = value - Vector{};
 #if defined(__x86_64__)
         asm("" : "+v"(values));  // read once, not once for each tap
@@ -208,13 +219,16 @@ void Triple(const Term* terms, Index count, Index together, Index channels, cons
   Store<kWide>(before, steps.y_place, y, lanes, fresh);
 }
 
-// Places of a Triple: fewer would wait for each other's sums, more have no register. Of half of them each has two sums.
-constexpr int kLeast = 6, kMost = kSums - 1;
+// Places of a Triple: more have no register, and half of the least that are split are the fewest. Of half of the most each
+// has two sums.
+constexpr int kMost = kLanes < 16 ? kSums - 1 : kSums, kFewest = kSums / 4;
+// Of fewer places a row's share would wait for its own sums.
+constexpr Index kLeast = 6;
 
 template <int kWide, int kMany>
-BlockFunction ChooseTriple(Index many) {
-  if constexpr (kMany == kLeast) {
-    return Triple<kWide, kLeast>;
+TripleFunction ChooseTriple(Index many) {
+  if constexpr (kMany == kFewest) {
+    return Triple<kWide, kFewest>;
   } else {
     return many == kMany ? Triple<kWide, kMany> : ChooseTriple<kWide, kMany - 1>(many);
   }
@@ -254,33 +268,59 @@ Index Apart(const Term* terms, Index count, Index x_place) {
   return step / x_place;
 }
 
+// The columns of the row that is read, and the one that the first place's first term reads: before them, if negative.
+struct Columns {
+  Index first = 0, count = std::numeric_limits<Index>::max();
+};
+
 // All places by Triple: of those `apart` steps apart one class after the other.
 void Triples(const Term* terms, Index count, Index together, Index places, Index channels, const Steps& steps, float* y,
-             const Part& part, bool fresh, Index apart) {
+             const Part& part, bool fresh, Index apart, const Columns& columns) {
   const Steps wide{apart * steps.x_place, steps.x_channel, steps.kernel_channel, apart * steps.y_place};
   const Index most = together < 3 ? kSums / 2 : kMost;  // of one sum, three terms would be too many
   for (Index first = 0; first < apart; ++first) {
     const Index members = (places - first + apart - 1) / apart;
     for (Index done = 0; done < members;) {
       const Index many = Next(members - done, most), place = first + done * apart;
-      const BlockFunction compute =
+      const TripleFunction compute =
           part.wide < kLanes ? ChooseTriple<kLanes / 2, kMost>(many) : ChooseTriple<kLanes, kMost>(many);
       compute(terms, count, std::max<Index>(1, together / 3), channels, wide, place * steps.x_place,
-              y + place * steps.y_place, part.lanes, fresh);
+              y + place * steps.y_place, part.lanes, fresh, columns.first + place < 0,
+              columns.first + place + (many + 1) * apart >= columns.count);
       done += many;
     }
   }
 }
 
-// Any number of places. The terms' order may change.
+// The axis with a row as long as Triple may read, of which so many places are missing before the first that is there; if it
+// is for Triple.
+struct WholeRow {
+  Axis axis;
+  Index before;
+};
+
+inline std::optional<WholeRow> ForTriple(const Axis& axis) {
+  const Index reach = 2 * axis.dilation;
+  if (axis.taps != 3 || axis.stride > 1 || axis.out < kLeast * axis.dilation || axis.out > kBand) return {};
+  const Index first = axis.transposed ? axis.before - reach : -axis.before, last = first + axis.out - 1 + reach;
+  const Index before = std::max<Index>(0, -first), behind = std::max<Index>(0, last + 1 - axis.in);
+  if (before > axis.dilation || behind > axis.dilation) return {};
+  WholeRow row{axis, before};
+  row.axis.in += before + behind;
+  row.axis.before += axis.transposed ? before : -before;
+  return row;
+}
+
+// Any number of places. The terms' order may change. With columns, which not all terms meet at every place, the places are
+// those of WholeRow.
 void Blocks(Term* terms, Index count, Index together, Index places, Index channels, const Steps& steps, float* y,
-            const Part& part, bool fresh) {
+            const Part& part, bool fresh, const Columns& columns = {}) {
   if (part.vectors == 1) {
     const Index apart = Apart(terms, count, steps.x_place);
     if (apart < 0)
       for (Index term = 0; term < count; term += 3) std::swap(terms[term], terms[term + 2]);
     if (apart && places >= kLeast * std::abs(apart))
-      return Triples(terms, count, together, places, channels, steps, y, part, fresh, std::abs(apart));
+      return Triples(terms, count, together, places, channels, steps, y, part, fresh, std::abs(apart), columns);
   }
   const Index most = kSums / part.vectors;
   for (Index done = 0; done < places;) {

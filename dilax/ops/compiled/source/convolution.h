@@ -4,6 +4,7 @@
 #define DILAX_CONVOLUTION_H_
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 #include "blocks.h"
 #include "packing.h"
@@ -71,7 +72,9 @@ struct Sum {
   bool fresh;
   Index summed;  // products that are summed before their sum is added to others
   std::vector<Term> terms;
-  Index count;
+  Columns columns;
+  Index ahead = 0;  // from the last row that is read to the next, if it is worth fetching
+  Index count = 0;
 
   void Meet(Index tap, Index place) {
     if (tap < chunk.tap || tap >= chunk.tap_end) return;
@@ -82,15 +85,19 @@ struct Sum {
 
   void Finish(Index place, Index places, Index done) {
     float* to = y + (apart ? done : place) * y_pitch;
-    // One group after the other writes a few numbers of each place, in steps that the machine does not foresee.
-    if (bunch.groups > 1)
+    // The machine foresees neither the steps in which groups, or one vector of a place, are written nor the next row.
+    if (bunch.groups > 1 || ahead)
       for (Index one = 0; one < places; ++one)
         for (Index out = 0; out < bunch.groups * bunch.y; out += 16)
           __builtin_prefetch(to + one * steps.y_place + out, 1);
+    if (ahead && count) {
+      const float* next = std::max(terms[0].x, terms[count - 1].x) + ahead;
+      for (Index one = 0; one < places * steps.x_place; one += 16) __builtin_prefetch(next + one);
+    }
     const Index channels = std::min(chunk.channels, kSummed);
     const Index together = std::max<Index>(1, (summed + channels / 2) / channels);
     for (Index one = 0; one < bunch.groups && (count || fresh); ++one, to += bunch.y) {
-      Blocks(terms.data(), count, together, places, channels, steps, to, part, fresh);
+      Blocks(terms.data(), count, together, places, channels, steps, to, part, fresh, columns);
       for (Index term = 0; term < count; ++term) {
         terms[term].x += bunch.x;
         terms[term].kernel += bunch.kernel;
@@ -110,7 +117,8 @@ class Convolution {
         parts_(Parts(geometry.out_channels)),
         together_(Together()),
         whole_(Whole(threads)),
-        plan_(geometry, Band(threads)),
+        row_(Row()),
+        plan_(Widened(), Band(threads)),
         packed_(geometry.groups > 1 ? 0 : geometry.taps() * geometry.in_channels * (geometry.out_channels + kLanes)) {
     const Index channels = geometry.groups > 1 ? 0 : geometry.in_channels;
     for (Index first = 0; first < channels; first += Depth(channels - first)) chunks_.push_back(first);
@@ -154,12 +162,17 @@ class Convolution {
     const Bunch bunch{std::min(together_, geometry_.groups - group), channels, together * depth * width,
                       geometry_.out_channels};
     Packed packed(chunks_.empty() ? bunch.groups * bunch.kernel : 0);
-    const auto read = [&](Index place) { return x_ + place * in_pitch + group * channels; };
     const Axis& axis = geometry_.axes[2];
+    const auto read = [&](Index place) {
+      if (row_) place = place / row_->axis.in * axis.in + place % row_->axis.in - row_->before;
+      return x_ + place * in_pitch + group * channels;
+    };
+    const Columns columns = row_ ? Columns{-row_->before, axis.in} : Columns{};
+    const Index ahead = row_ && geometry_.groups == 1 ? geometry_.axes[1].dilation * axis.in * in_pitch : 0;
     Sum<decltype(read)> sum{read, part, bunch, {axis.in_step() * in_pitch, 1, width, axis.out_step() * out_pitch},
                             y_ + group * geometry_.out_channels + part.first, out_pitch, false, {}, packed.data(), 0, true,
                             Summed(taps * channels),
-                            std::vector<Term>(together * ((depth + kSummed - 1) / kSummed)), 0};
+                            std::vector<Term>(together * ((depth + kSummed - 1) / kSummed)), columns, ahead};
     // The taps change faster, so that what they read of x is still in the second cache.
     for (Index channel = 0; channel < channels; channel += sum.chunk.channels) {
       for (Index tap = 0; tap < taps; tap += together) {
@@ -202,6 +215,18 @@ class Convolution {
            geometry_.taps() * geometry_.in_channels * geometry_.out_channels <= kHeld;
   }
 
+  // With one vector of output channels: how a row is read at once, its first and last places too, which meet fewer taps.
+  std::optional<WholeRow> Row() const {
+    if (parts() > 1 || parts_[0].vectors > 1 || geometry_.in_channels > kSummed) return {};
+    return ForTriple(geometry_.axes[2]);
+  }
+
+  Geometry Widened() const {
+    Geometry geometry = geometry_;
+    if (row_) geometry.axes[2] = row_->axis;
+    return geometry;
+  }
+
   // As many places as the cache holds, but enough bands to keep all threads busy to the end.
   Index Band(Index threads) const {
     const Index fair = geometry_.places() * bunches() * shares() / (8 * threads);
@@ -216,6 +241,7 @@ class Convolution {
   std::vector<Part> parts_;
   Index together_;
   bool whole_;
+  std::optional<WholeRow> row_;
   Plan plan_;
   std::vector<Index> chunks_;  // where chunks of input channels begin, if the kernel is packed once
   Packed packed_;

@@ -89,7 +89,7 @@ class Winograd {
         float* to = products.data() + product * reads.pairs * kBlock;
         const Steps steps{channels, 1, width, width};
         Sum<decltype(read)> sum{read, whole, {1, 0, 0, 0}, steps, to, width, true, {}, nullptr, channels * width, true,
-                                kSummed / 4, std::vector<Term>(together), 0};
+                                kSummed / 4, std::vector<Term>(together), {}};
         for (Index channel = 0; channel < channels; channel += depth) {
           for (Index line = 0; line < lines; line += together) {
             sum.chunk = {line, line + together, channel, std::min(depth, channels - channel)};
