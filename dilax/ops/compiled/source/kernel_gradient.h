@@ -49,69 +49,29 @@ class KernelGradient {
       out_chunks_ = (geometry.out_channels + out_chunk_ - 1) / out_chunk_;
       if (parts() >= 3 * threads) break;
     }
-    // A few parts do not come out even: each adds up some rows alone, unless that takes much memory.
+    // Each task adds up some rows alone, as many as the second cache holds of both arrays, unless that takes much memory.
+    // Then all parts are computed of a task's rows, or else one.
     const Index size = geometry.taps() * geometry.in_channels * geometry.out_pitch();
-    const Index rows = geometry.batch * axes[0].out * axes[1].out;
-    bands_ = std::clamp<Index>(8 * threads / parts(), 1, std::clamp<Index>(kApart / size, 1, rows));
+    const Index numbers = axes[2].in * geometry.in_pitch() + axes[2].out * geometry.out_pitch();
+    const Index most = std::clamp<Index>(kApart / size, 1, rows());
+    bands_ = std::clamp<Index>(std::max(8 * threads / parts(), rows() * numbers / kBandReads), 1, most);
+    whole_ = bands_ >= 3 * threads;
     if (bands_ > 1) apart_ = Packed(bands_ * size);
     met_ = Ranges(axes[2]);
+    // Of a few channels of a group each place reads a part of a line, which the first cache no more holds at the next tap.
+    packs_x_ = geometry.groups > 1 && geometry.in_channels <= kLanes && axes[2].in <= 2 * std::min(axes[2].out, kPlaces);
   }
 
-  Index tasks() const { return parts() * bands_; }
+  Index tasks() const { return whole_ ? bands_ : bands_ * lines() * parts_of_line(); }
 
-  // What some rows add to the gradient of one line of taps times some input channels times some output channels.
   void Compute(Index task) const {
-    const Axis* axes = geometry_.axes;
     const Index band = task % bands_;
-    task /= bands_;
-    const Index out_part = task % out_chunks_, in_part = task / out_chunks_ % in_chunks_;
-    task /= out_chunks_ * in_chunks_;
-    const Index group = task % geometry_.groups, line = task / geometry_.groups;
-    const Index in_first = in_part * in_chunk_, out_first = out_part * out_chunk_;
-    const Index in_count = std::min(in_chunk_, geometry_.in_channels - in_first);
-    const Index out_count = std::min(out_chunk_, geometry_.out_channels - out_first);
-    const std::vector<Row> rows = Rows(line / axes[1].taps, line % axes[1].taps, band);
-    const Index length = axes[2].out, piece = std::min(length, kPlaces);
-    const Index together = std::max<Index>(1, kPlaces / length);
-    const Index out_pitch = geometry_.out_pitch(), in_pitch = geometry_.in_pitch();
-    Packed packed(together * piece * kBlock);
-    std::vector<Term> terms(together);
-    float* result = bands_ > 1 ? apart_.data() + band * geometry_.taps() * geometry_.in_channels * out_pitch : kernel_;
-    float* to = result + line * axes[2].taps * geometry_.in_channels * out_pitch + in_first * out_pitch +
-                group * geometry_.out_channels + out_first;
-    const Index pitch = (out_count + kLanes - 1) / kLanes * kLanes;
-    Packed sums(axes[2].taps * in_count * pitch);
-    std::fill_n(sums.data(), axes[2].taps * in_count * pitch, 0.0f);
-    Index pieces = 0;
-    Clear(to, in_count, out_count);
-    for (std::size_t row = 0; row < rows.size(); row += together) {
-      const Index many = std::min<Index>(together, rows.size() - row);
-      for (Index start = 0; start < length; start += piece) {
-        const Index end = std::min(length, start + piece);
-        for (const Part& part : Parts(out_count)) {
-          const Index width = part.width();
-          float* into = packed.data();
-          for (Index one = 0; one < many; ++one, into += (end - start) * width) {
-            const float* from = gradient_ + (rows[row + one].gradient + start) * out_pitch +
-                                group * geometry_.out_channels + out_first + part.first;
-            CopyRows(from, out_pitch, part.lanes, end - start, into, width);
-          }
-          for (Index tap = 0; tap < axes[2].taps; ++tap) {
-            const Index first = std::max(start, met_[tap].first), last = std::min(end, met_[tap].last);
-            if (first >= last) continue;
-            const Index seen = met_[tap].seen + (first - met_[tap].first) * axes[2].stride;
-            for (Index one = 0; one < many; ++one)
-              terms[one] = {x_ + (rows[row + one].x + seen) * in_pitch + group * geometry_.in_channels + in_first,
-                            packed.data() + (one * (end - start) + first - start) * width};
-            const Steps steps{1, axes[2].stride * in_pitch, width, pitch};
-            Blocks(terms.data(), many, many, in_count, last - first, steps,
-                   sums.data() + tap * in_count * pitch + part.first, part, false);
-          }
-        }
-        if (++pieces % kPieces == 0) Move(sums.data(), pitch, in_count, out_count, to);
-      }
+    Memory memory(*this);
+    if (!whole_) return Compute(Rows(task / bands_ / parts_of_line(), band), task / bands_ % parts_of_line(), band, memory);
+    for (Index line = 0; line < lines(); ++line) {
+      const Line rows = Rows(line, band);
+      for (Index part = 0; part < parts_of_line(); ++part) Compute(rows, part, band, memory);
     }
-    Move(sums.data(), pitch, in_count, out_count, to);
   }
 
   // Tasks that add up what the bands gave. After all others.
@@ -142,29 +102,96 @@ class KernelGradient {
   struct Row {
     Index x, gradient;  // where a row begins, in places
   };
+  // Taps that differ in the last axis alone, and the rows that they meet.
+  struct Line {
+    Index first_tap;
+    std::vector<Row> rows;
+  };
+  // What a task needs again and again.
+  struct Memory {
+    explicit Memory(const KernelGradient& of)
+        : x(of.packs_x_ ? 2 * kPlaces * of.geometry_.in_channels : 0),
+          gradient(kPlaces * kBlock),
+          sums(of.geometry_.axes[2].taps * of.in_chunk_ * (of.out_chunk_ + kLanes)),
+          terms(kPlaces) {}
+    Packed x, gradient, sums;
+    std::vector<Term> terms;
+  };
 
-  Index parts() const {
-    return geometry_.axes[0].taps * geometry_.axes[1].taps * geometry_.groups * in_chunks_ * out_chunks_;
+  Index lines() const { return geometry_.axes[0].taps * geometry_.axes[1].taps; }
+  Index parts_of_line() const { return geometry_.groups * in_chunks_ * out_chunks_; }
+  Index parts() const { return lines() * parts_of_line(); }
+  Index rows() const { return geometry_.batch * geometry_.axes[0].out * geometry_.axes[1].out; }
+
+  // Of a line of taps, those of a band's rows that it meets.
+  Line Rows(Index line, Index band) const {
+    const Axis &depth = geometry_.axes[0], &height = geometry_.axes[1];
+    Line met{line * geometry_.axes[2].taps, {}};
+    for (Index row = rows() * band / bands_; row < rows() * (band + 1) / bands_; ++row) {
+      const Index sample = row / height.out / depth.out;
+      const Index plane = row / height.out % depth.out * depth.stride + line / height.taps * depth.dilation - depth.before;
+      const Index place = row % height.out * height.stride + line % height.taps * height.dilation - height.before;
+      if (0 <= plane && plane < depth.in && 0 <= place && place < height.in)
+        met.rows.push_back({((sample * depth.in + plane) * height.in + place) * geometry_.axes[2].in,
+                            row * geometry_.axes[2].out});
+    }
+    return met;
   }
 
-  // Of a line of taps, a band's share of the rows that it meets.
-  std::vector<Row> Rows(Index depth_tap, Index height_tap, Index band) const {
-    const Axis* axes = geometry_.axes;
-    std::vector<Row> rows;
-    for (Index sample = 0; sample < geometry_.batch; ++sample) {
-      for (Index depth = 0; depth < axes[0].out; ++depth) {
-        const Index plane = depth * axes[0].stride + depth_tap * axes[0].dilation - axes[0].before;
-        if (plane < 0 || plane >= axes[0].in) continue;
-        for (Index height = 0; height < axes[1].out; ++height) {
-          const Index line = height * axes[1].stride + height_tap * axes[1].dilation - axes[1].before;
-          if (line < 0 || line >= axes[1].in) continue;
-          rows.push_back({((sample * axes[0].in + plane) * axes[1].in + line) * axes[2].in,
-                          ((sample * axes[0].out + depth) * axes[1].out + height) * axes[2].out});
+  // What the rows add to the gradient of a line of taps times some input channels times some output channels.
+  void Compute(const Line& line, Index part, Index band, Memory& memory) const {
+    const Index out_first = part % out_chunks_ * out_chunk_, in_first = part / out_chunks_ % in_chunks_ * in_chunk_;
+    const Index group = part / out_chunks_ / in_chunks_;
+    const Index in_count = std::min(in_chunk_, geometry_.in_channels - in_first);
+    const Index out_count = std::min(out_chunk_, geometry_.out_channels - out_first);
+    const Axis& axis = geometry_.axes[2];
+    const Index length = axis.out, piece = std::min(length, kPlaces), together = kPlaces / piece;
+    const Index out_pitch = geometry_.out_pitch(), in_pitch = geometry_.in_pitch();
+    float* result = bands_ > 1 ? apart_.data() + band * geometry_.taps() * geometry_.in_channels * out_pitch : kernel_;
+    float* to = result + (line.first_tap * geometry_.in_channels + in_first) * out_pitch +
+                group * geometry_.out_channels + out_first;
+    const float* x = x_ + group * geometry_.in_channels + in_first;
+    const float* gradient = gradient_ + group * geometry_.out_channels + out_first;
+    const Index pitch = (out_count + kLanes - 1) / kLanes * kLanes;
+    float* const sums = memory.sums.data();
+    std::fill_n(sums, axis.taps * in_count * pitch, 0.0f);
+    Index pieces = 0;
+    Clear(to, in_count, out_count);
+    const Index count = static_cast<Index>(line.rows.size());
+    for (Index row = 0; row < count; row += together) {
+      const Row* rows = line.rows.data() + row;
+      const Index many = std::min(together, count - row);
+      if (packs_x_)
+        for (Index one = 0; one < many; ++one)
+          CopyRows(x + rows[one].x * in_pitch, in_pitch, in_count, axis.in, memory.x.data() + one * axis.in * in_count, in_count);
+      for (Index start = 0; start < length; start += piece) {
+        const Index end = std::min(length, start + piece);
+        for (const Part& part : Parts(out_count)) {
+          const Index width = part.width();
+          // Of one vector they already lie one behind the other.
+          const bool packed = out_pitch != width;
+          if (packed)
+            for (Index one = 0; one < many; ++one)
+              CopyRows(gradient + (rows[one].gradient + start) * out_pitch + part.first, out_pitch, part.lanes, end - start,
+                       memory.gradient.data() + one * (end - start) * width, width);
+          for (Index tap = 0; tap < axis.taps; ++tap) {
+            const Index first = std::max(start, met_[tap].first), last = std::min(end, met_[tap].last);
+            if (first >= last) continue;
+            const Index seen = met_[tap].seen + (first - met_[tap].first) * axis.stride;
+            for (Index one = 0; one < many; ++one)
+              memory.terms[one] = {
+                  packs_x_ ? memory.x.data() + (one * axis.in + seen) * in_count : x + (rows[one].x + seen) * in_pitch,
+                  packed ? memory.gradient.data() + (one * (end - start) + first - start) * width
+                         : gradient + (rows[one].gradient + first) * width};
+            const Steps steps{1, axis.stride * (packs_x_ ? in_count : in_pitch), width, pitch};
+            Blocks(memory.terms.data(), many, many, in_count, last - first, steps, sums + tap * in_count * pitch + part.first,
+                   part, false);
+          }
         }
+        if (++pieces % kPieces == 0) Move(sums, pitch, in_count, out_count, to);
       }
     }
-    const Index count = static_cast<Index>(rows.size());
-    return {rows.begin() + count * band / bands_, rows.begin() + count * (band + 1) / bands_};
+    Move(sums, pitch, in_count, out_count, to);
   }
 
   // Adds the sums to the gradient and begins again from zeros.
@@ -189,6 +216,7 @@ class KernelGradient {
   const float* gradient_;
   float* kernel_;
   Index in_chunk_, out_chunk_, in_chunks_, out_chunks_, bands_;
+  bool whole_, packs_x_;
   Packed apart_{0};
   std::vector<TapRange> met_;
 };
