@@ -22,6 +22,7 @@ struct Term {
 // How a block's operands lie in memory: the steps from place to place and from channel to channel.
 struct Steps {
   Index x_place, x_channel, kernel_channel, y_place;
+  Index joined = 0;  // output channels of each of the groups that share a vector, and input channels of each
 };
 
 // Into how many sums of every so many-th channel a sum is split where there are few: each addition waits for the one
@@ -144,8 +145,8 @@ alignas(64) constexpr float kZeros[kSummed] = {};
 
 // As Block, where three terms each lie steps.x_place apart: each number that is read goes to three places. For one vector of
 // output channels, which otherwise waits for what is read. The first place that is read may lie before its row, the last
-// behind it: zeros are read there.
-template <int kWide, int kMany>
+// behind it: zeros are read there. Where groups share a vector, each lane takes the channel of its own group.
+template <int kWide, int kMany, bool kJoined>
 void Triple(const Term* terms, Index count, Index together, Index channels, const Steps& steps, Index shift, float* y,
             Index lanes, bool fresh, bool before_row, bool behind_row) {
   constexpr int kSplit = 2 * kMany > kSums ? 1 : 2;
@@ -157,9 +158,10 @@ void Triple(const Term* terms, Index count, Index together, Index channels, cons
     for (int split = 0; split < kSplit; ++split) sums[split][place][0] = Vector{};
     before[place][0] = Vector{};
   }
-  const Index x_place = steps.x_place, x_channel = steps.x_channel, kernel_channel = steps.kernel_channel;
+  const Index x_place = steps.x_place, x_channel = kJoined ? 0 : steps.x_channel, kernel_channel = steps.kernel_channel;
   Index left = together;
   for (Index term = 0; term < count; term += 3) {
+    Picked picked(steps.joined);
     if (left-- == 0) {
 #pragma GCC unroll 32
       for (int place = 0; place < kMany; ++place) {
@@ -192,8 +194,12 @@ void Triple(const Term* terms, Index count, Index together, Index channels, cons
       }
 #pragma GCC unroll 32
       for (int place = 0; place < kMany + 2; ++place) {
-        const float value = place > kMany ? *x[kLast] : x[(place + 2) / 3][(place + 2) % 3 * (place ? x_place : 0)];
-        Vector values = value - Vector{};
+        const float* from = place > kMany ? x[kLast] : x[(place + 2) / 3] + (place + 2) % 3 * (place ? x_place : 0);
+        Vector values;
+        if constexpr (kJoined)
+          values = picked.Of(from);
+        else
+          values = *from - Vector{};
 #if defined(__x86_64__)
         asm("" : "+v"(values));  // read once, not once for each tap
 #endif
@@ -201,8 +207,11 @@ void Triple(const Term* terms, Index count, Index together, Index channels, cons
         for (int tap = 0; tap < 3; ++tap)
           if (place >= tap && place - tap < kMany) into[place - tap][0] += values * weights[tap];
       }
+      if constexpr (kJoined)
+        picked.Next();
+      else
 #pragma GCC unroll 16
-      for (int one = 0; one < kPointers; ++one) x[one] += x_channel;
+        for (int one = 0; one < kPointers; ++one) x[one] += x_channel;
     };
     Index channel = 0;
     for (; channel + kSplit <= channels; channel += kSplit) {
@@ -225,12 +234,12 @@ constexpr int kMost = kLanes < 16 ? kSums - 1 : kSums, kFewest = kSums / 4;
 // Of fewer places a row's share would wait for its own sums.
 constexpr Index kLeast = 6;
 
-template <int kWide, int kMany>
+template <int kWide, int kMany, bool kJoined = false>
 TripleFunction ChooseTriple(Index many) {
   if constexpr (kMany == kFewest) {
-    return Triple<kWide, kFewest>;
+    return Triple<kWide, kFewest, kJoined>;
   } else {
-    return many == kMany ? Triple<kWide, kMany> : ChooseTriple<kWide, kMany - 1>(many);
+    return many == kMany ? Triple<kWide, kMany, kJoined> : ChooseTriple<kWide, kMany - 1, kJoined>(many);
   }
 }
 
@@ -276,14 +285,16 @@ struct Columns {
 // All places by Triple: of those `apart` steps apart one class after the other.
 void Triples(const Term* terms, Index count, Index together, Index places, Index channels, const Steps& steps, float* y,
              const Part& part, bool fresh, Index apart, const Columns& columns) {
-  const Steps wide{apart * steps.x_place, steps.x_channel, steps.kernel_channel, apart * steps.y_place};
+  const Steps wide{apart * steps.x_place, steps.x_channel, steps.kernel_channel, apart * steps.y_place,
+                   steps.joined};
   const Index most = together < 3 ? kSums / 2 : kMost;  // of one sum, three terms would be too many
   for (Index first = 0; first < apart; ++first) {
     const Index members = (places - first + apart - 1) / apart;
     for (Index done = 0; done < members;) {
       const Index many = Next(members - done, most), place = first + done * apart;
-      const TripleFunction compute =
-          part.wide < kLanes ? ChooseTriple<kLanes / 2, kMost>(many) : ChooseTriple<kLanes, kMost>(many);
+      const TripleFunction compute = steps.joined         ? ChooseTriple<kLanes, kMost, kJoins>(many)
+                                     : part.wide < kLanes ? ChooseTriple<kLanes / 2, kMost>(many)
+                                                          : ChooseTriple<kLanes, kMost>(many);
       compute(terms, count, std::max<Index>(1, together / 3), channels, wide, place * steps.x_place,
               y + place * steps.y_place, part.lanes, fresh, columns.first + place < 0,
               columns.first + place + (many + 1) * apart >= columns.count);

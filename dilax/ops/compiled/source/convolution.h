@@ -17,13 +17,16 @@ class Kernel {
  public:
   Kernel(const Geometry& geometry, const float* data) : geometry_(geometry), data_(data) {}
 
-  // Some channels of one tap with the part's output channels side by side, zeros after the last.
+  // Some channels of one tap with the part's output channels side by side, zeros after the last; of more channels than a
+  // group has, those of the groups after it too.
   void Pack(Index tap, Index group, const Part& part, Index channel, Index channels, float* to) const {
     const Index width = part.width(), ours = geometry_.out_channels, theirs = geometry_.in_channels;
     if (geometry_.axes[0].transposed) {  // (taps, out, groups * in)
       const Index pitch = geometry_.groups * theirs;
       const float* from = data_ + (tap * ours + part.first) * pitch + group * theirs + channel;
-      Transpose(from, pitch, part.lanes, channels, to, width);
+      const Index lanes = std::min(part.lanes, ours);
+      for (Index first = 0; first < part.lanes; first += lanes, from += theirs)
+        Transpose(from, pitch, lanes, channels, to + first, width);
       for (Index one = 0; one < channels; ++one)
         std::fill(to + one * width + part.lanes, to + (one + 1) * width, 0.0f);
     } else {  // (taps, in, groups * out)
@@ -114,7 +117,8 @@ class Convolution {
         x_(x),
         kernel_(geometry, kernel),
         y_(y),
-        parts_(Parts(geometry.out_channels)),
+        joined_(Joined()),
+        parts_(Parts(joined_ * geometry.out_channels)),
         together_(Together()),
         whole_(Whole(threads)),
         row_(Row()),
@@ -142,7 +146,7 @@ class Convolution {
 
   // One band of the result times one part, or all, of the channels of some groups.
   void Compute(Index task) const {
-    const Index group = task / shares() % bunches() * together_, band = task / shares() / bunches();
+    const Index group = task / shares() % bunches() * together_ * joined_, band = task / shares() / bunches();
     if (!whole_) return Compute(band, group, parts_[task % parts()]);
     for (const Part& part : parts_) Compute(band, group, part);
   }
@@ -159,8 +163,8 @@ class Convolution {
     const Index depth = Depth(channels);
     const Index row = geometry_.axes[2].taps, fitting = std::max<Index>(1, kDepth * (part.vectors > 1 ? 1 : 2) / depth);
     const Index together = std::min(taps, fitting > row ? fitting / row * row : fitting);
-    const Bunch bunch{std::min(together_, geometry_.groups - group), channels, together * depth * width,
-                      geometry_.out_channels};
+    const Bunch bunch{std::min(together_, (geometry_.groups - group) / joined_), joined_ * channels,
+                      together * depth * width, joined_ * geometry_.out_channels};
     Packed packed(chunks_.empty() ? bunch.groups * bunch.kernel : 0);
     const Axis& axis = geometry_.axes[2];
     const auto read = [&](Index place) {
@@ -169,7 +173,8 @@ class Convolution {
     };
     const Columns columns = row_ ? Columns{-row_->before, axis.in} : Columns{};
     const Index ahead = row_ && geometry_.groups == 1 ? geometry_.axes[1].dilation * axis.in * in_pitch : 0;
-    Sum<decltype(read)> sum{read, part, bunch, {axis.in_step() * in_pitch, 1, width, axis.out_step() * out_pitch},
+    Sum<decltype(read)> sum{read, part, bunch, {axis.in_step() * in_pitch, 1, width, axis.out_step() * out_pitch,
+                             joined_ > 1 ? channels : 0},
                             y_ + group * geometry_.out_channels + part.first, out_pitch, false, {}, packed.data(), 0, true,
                             Summed(taps * channels),
                             std::vector<Term>(together * ((depth + kSummed - 1) / kSummed)), columns, ahead};
@@ -183,7 +188,7 @@ class Convolution {
         else
           for (Index other = 0; other < bunch.groups; ++other)
             for (Index one = tap; one < sum.chunk.tap_end; ++one)
-              kernel_.Pack(one, group + other, part, channel, sum.chunk.channels,
+              kernel_.Pack(one, group + other * joined_, part, channel, sum.chunk.channels,
                            packed.data() + other * bunch.kernel + (one - tap) * sum.kernel_tap);
         plan_.Visit(band, sum);
         sum.fresh = false;
@@ -198,14 +203,21 @@ class Convolution {
 
   Index parts() const { return static_cast<Index>(parts_.size()); }
   Index shares() const { return whole_ ? 1 : parts(); }
-  Index bunches() const { return (geometry_.groups + together_ - 1) / together_; }
+  Index bunches() const { return (geometry_.groups / joined_ + together_ - 1) / together_; }
 
   // Groups that are computed together, since finding what a place meets takes as long as a few channels: as many as
   // have their packed kernels in the cache.
   Index Together() const {
     const Index rows = geometry_.taps() * geometry_.in_channels;
     if (parts() > 1 || rows > kDepth) return 1;
-    return std::clamp<Index>(kDepth * kBlock / (rows * parts_[0].width()), 1, geometry_.groups);
+    return std::clamp<Index>(kDepth * kBlock / (rows * parts_[0].width()), 1, geometry_.groups / joined_);
+  }
+
+  // How many groups share a vector: of few channels, as many in as out.
+  Index Joined() const {
+    const Index channels = geometry_.out_channels, fitting = kLanes / channels;
+    const bool fits = channels == geometry_.in_channels && kLanes % channels == 0 && geometry_.groups % fitting == 0;
+    return kJoins && geometry_.groups > 1 && fits && ForTriple(geometry_.axes[2]) ? fitting : 1;
   }
 
   // Whether a task computes all parts of its places: what it reads and the lines that it writes are in the cache then. Not
@@ -238,6 +250,7 @@ class Convolution {
   const float* x_;
   Kernel kernel_;
   float* y_;
+  Index joined_;
   std::vector<Part> parts_;
   Index together_;
   bool whole_;

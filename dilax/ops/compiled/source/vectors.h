@@ -4,6 +4,9 @@
 #define DILAX_VECTORS_H_
 
 #include "geometry.h"
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
 
 namespace dilax {
 
@@ -30,6 +33,43 @@ struct VectorOf {
   typedef float Type __attribute__((vector_size(kWide * sizeof(float)), aligned(sizeof(float)), may_alias));
 };
 typedef VectorOf<kLanes>::Type Vector;
+
+// Of groups that lie side by side in a vector, each with so many channels, one channel for all lanes of its group; of all
+// channels one after the other.
+#if defined(__AVX512F__)
+constexpr bool kJoins = true;
+class Picked {
+ public:
+  explicit Picked(Index channels)
+      : lanes_(_mm512_and_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+                                _mm512_set1_epi32(static_cast<int>(-channels)))) {}
+  Vector Of(const float* from) const { return _mm512_permutexvar_ps(lanes_, _mm512_loadu_ps(from)); }
+  void Next() { lanes_ = _mm512_add_epi32(lanes_, _mm512_set1_epi32(1)); }
+
+ private:
+  __m512i lanes_;
+};
+#elif defined(__AVX2__)
+constexpr bool kJoins = true;
+class Picked {
+ public:
+  explicit Picked(Index channels)
+      : lanes_(_mm256_and_si256(_mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0),
+                                _mm256_set1_epi32(static_cast<int>(-channels)))) {}
+  Vector Of(const float* from) const { return _mm256_permutevar8x32_ps(_mm256_loadu_ps(from), lanes_); }
+  void Next() { lanes_ = _mm256_add_epi32(lanes_, _mm256_set1_epi32(1)); }
+
+ private:
+  __m256i lanes_;
+};
+#else
+constexpr bool kJoins = false;
+struct Picked {
+  explicit Picked(Index) {}
+  Vector Of(const float*) const;  // never called
+  void Next();
+};
+#endif
 
 }  // namespace dilax
 
