@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from ..problem import Problem
-from .taps import windows
+from .taps import padded, window, windows
 
 
 def columns(x: jax.Array, kernel: jax.Array, problem: Problem) -> jax.Array:
@@ -28,10 +28,13 @@ def columns_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Prob
     c_in, c_out = x.shape[-1] // groups, out_gradient.shape[-1] // groups
     places, taps = x.shape[0] * math.prod(problem.out_size), problem.kernel_size[-1]
     total = jnp.promote_types(x.dtype, jnp.float32)
-    right = out_gradient.reshape(places, groups, c_out)
-    rows = []
-    for _, row in itertools.groupby(windows(x, problem), lambda window: window[0][:-1]):
-        left = jnp.stack([part for _, part in row], axis=-2).reshape(places, taps, groups, c_in)
+    x, right = padded(x, problem), out_gradient.reshape(places, groups, c_out)
+    rows: list[jax.Array] = []
+    for first in itertools.product(*map(range, problem.kernel_size[:-1])):
+        if rows:  # one after the other: side by side they would take the input's memory once for each tap
+            x, right, rows[-1] = lax.optimization_barrier((x, right, rows[-1]))
+        seen = [window(x, (*first, tap), problem) for tap in range(taps)]
+        left = jnp.stack(seen, axis=-2).reshape(places, taps, groups, c_in)
         rows.append(
             jnp.einsum(
                 "ptgi,pgo->tigo", left, right, precision=problem.precision, preferred_element_type=total

@@ -71,9 +71,9 @@ def depthwise_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Pr
     """
     if problem.axes == 1:
         return depthwise_sums(x, out_gradient, problem)
-    padded = _padded(_repeated(x, out_gradient.shape[-1] // problem.groups), problem)
+    around = padded(_repeated(x, out_gradient.shape[-1] // problem.groups), problem)
     # What is left of the problem when the padding is done, and in one row.
-    inner = problem._replace(size=padded.shape[1:-1], pads=((0, 0),) * problem.axes)
+    inner = problem._replace(size=around.shape[1:-1], pads=((0, 0),) * problem.axes)
     row = inner._replace(
         size=inner.size[1:], kernel_size=inner.kernel_size[1:], stride=inner.stride[1:], pads=inner.pads[1:],
         dilation=inner.dilation[1:],
@@ -84,7 +84,7 @@ def depthwise_kernel_gradient(x: jax.Array, out_gradient: jax.Array, problem: Pr
     def add_row(index: jax.Array, gradient: jax.Array) -> jax.Array:
         sample, place = index // rows, index % rows
         here = _row(out_gradient, sample, place)
-        seen = [_row(padded, sample, place * step + tap * rate) for tap in range(problem.kernel_size[0])]
+        seen = [_row(around, sample, place * step + tap * rate) for tap in range(problem.kernel_size[0])]
         return gradient + jnp.stack([_sums(one, here, row) for one in seen])
 
     total = jnp.promote_types(x.dtype, jnp.float32)
@@ -141,16 +141,22 @@ def _meetings(problem: Problem) -> Iterator[tuple[tuple[int, ...], tuple[slice, 
 
 def windows(x: jax.Array, problem: Problem) -> Iterator[tuple[tuple[int, ...], jax.Array]]:
     """Each tap, and what it meets at every place of the output, zeros included."""
-    x = _padded(x, problem)
+    x = padded(x, problem)
     for tap in itertools.product(*map(range, problem.kernel_size)):
-        seen = tuple(
-            slice(index * rate, index * rate + (length - 1) * step + 1, step)
-            for index, rate, length, step in zip(tap, problem.dilation, problem.out_size, problem.stride, strict=True)
-        )
-        yield tap, _strided(x, seen)
+        yield tap, window(x, tap, problem)
 
 
-def _padded(x: jax.Array, problem: Problem) -> jax.Array:
+def window(x: jax.Array, tap: tuple[int, ...], problem: Problem) -> jax.Array:
+    """What a tap meets of the padded input at every place of the output."""
+    seen = tuple(
+        slice(index * rate, index * rate + (length - 1) * step + 1, step)
+        for index, rate, length, step in zip(tap, problem.dilation, problem.out_size, problem.stride, strict=True)
+    )
+    return _strided(x, seen)
+
+
+def padded(x: jax.Array, problem: Problem) -> jax.Array:
+    """The input with the problem's zeros around it."""
     ends = [(0, 0, 0), *((*pair, 0) for pair in problem.pads), (0, 0, 0)]
     return lax.pad(x, jnp.zeros((), x.dtype), ends)
 

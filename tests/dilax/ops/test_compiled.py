@@ -57,6 +57,30 @@ def test_random_depthwise_convolutions_are_exact(drawn, channels, multiplier):
     assert_exact(problem._replace(groups=channels), batch, channels, channels * multiplier)
 
 
+@st.composite
+def long_rows(draw):
+    """Three taps along rows of many places: the inner loops are others than for a few."""
+    axes = draw(st.integers(1, 3))
+    rate, groups = draw(st.integers(1, 3)), draw(st.sampled_from([1, 1, 2, 3, 4, 8, 16]))
+    ends = [(0, 0), (rate, rate), (rate, 0), (1, rate), (2 * rate, rate), (-1, rate + 1)]
+    before, behind = draw(st.sampled_from(ends))
+    width = draw(st.integers(2 * rate + 2, 60))
+    problem = Problem(
+        (5,) * (axes - 1) + (width,), (3,) * axes, (1,) * axes,
+        ((rate, rate),) * (axes - 1) + ((before, behind),), (rate,) * axes, groups,
+    )  # fmt: skip
+    c_in = draw(st.sampled_from([1, 2, 3, 4, 8, 16, 17, 53, 130] if groups == 1 else [2, 3, 4, 8, 16]))
+    c_out = c_in if draw(st.booleans()) else draw(st.sampled_from([1, 2, 4, 6, 8, 11, 16, 21, 32]))
+    return problem, draw(st.integers(1, 2)), c_in * groups, c_out * groups
+
+
+@compiled_here
+@given(long_rows())
+@settings(deadline=None)
+def test_long_rows_of_three_taps_are_exact(drawn):
+    assert_exact(*drawn)
+
+
 @compiled_here
 @pytest.mark.parametrize("channels", [(3, 40), (64, 21)])
 def test_many_bands_and_long_rows_are_exact(channels):
