@@ -48,5 +48,6 @@ def _expm1_float32(x: jax.Array) -> jax.Array:
     series = jnp.zeros_like(rest)
     for power in range(8, 1, -1):
         series = series * rest + 1 / math.factorial(power)
-    scale = jnp.ldexp(jnp.ones_like(rest), octaves.astype(jnp.int32))
+    # 2 to that power by its exponent's bits: XLA's ldexp calls a function for each number on a CPU.
+    scale = jax.lax.bitcast_convert_type((octaves.astype(jnp.int32) + 127) << 23, jnp.float32)
     return scale * (rest + rest * rest * series) + (scale - 1)
