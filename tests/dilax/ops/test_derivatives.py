@@ -28,6 +28,7 @@ def _close(ours, theirs):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12 * max(1.0, np.abs(theirs).max(initial=0)))
 
 
+@pytest.mark.slow
 @given(drawn=problems())
 @settings(deadline=None)
 def test_gradients_in_jit_scan_and_vmap(drawn):

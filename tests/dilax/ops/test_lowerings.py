@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from dilax.ops import cpu, gpu, lowerings
@@ -51,6 +52,7 @@ def _close(ours, theirs, name):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=bound, err_msg=name)
 
 
+@pytest.mark.slow
 @given(drawn=problems(least_pad=-1))
 @settings(deadline=None)
 def test_each_equals_pytorch(drawn):

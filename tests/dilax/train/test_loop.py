@@ -125,6 +125,7 @@ def test_an_interrupted_run_ends_bit_for_bit_where_it_would_have_ended(
             assert found
 
 
+@pytest.mark.slow
 def test_learning_rate_and_epochs_may_change_on_resume(tmp_path: Path) -> None:
     train(CONFIG, tmp_path / "run")
     events: list[Event] = []
@@ -160,6 +161,7 @@ def test_resuming_a_finished_run_does_nothing(tmp_path: Path) -> None:
     assert all_steps(tmp_path / "run") == steps
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_skipped_and_named(tmp_path: Path) -> None:
     train(CONFIG, tmp_path / "whole")
     train(CONFIG, tmp_path / "run")
@@ -176,6 +178,7 @@ def test_a_damaged_checkpoint_is_skipped_and_named(tmp_path: Path) -> None:
     assert _bits(tmp_path / "run") == _bits(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_an_initial_model_is_where_training_starts(tmp_path: Path) -> None:
     initial: Any = registry._MODELS["small"][1](SmallConfig(), rngs=nnx.Rngs(77))
     before = {k: np.array(v) for k, v in model_arrays(initial, nnx.Param).items()}
@@ -193,6 +196,7 @@ def test_an_initial_model_is_where_training_starts(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(
     tmp_path: Path,
 ) -> None:

@@ -13,6 +13,7 @@ LABELS = np.where(RNG.random((4, 5, 6)) < 0.3, 9, RNG.integers(3, size=(4, 5, 6)
 WEIGHTS = (0.5, 2.0, 1.0)
 
 
+@pytest.mark.slow
 def test_shares_of_all_losses_over_both_outputs() -> None:
     config = LossConfig(cross_entropy=0.5, focal=0.25, dice=2.0, gamma=1.5, generalised=True, auxiliary=0.3)
     objective = Objective(config, class_weights=WEIGHTS, ignore_index=9)
@@ -38,6 +39,7 @@ def test_the_second_head_counts_two_fifths_and_may_be_left_out() -> None:
     assert Objective(LossConfig(auxiliary=0))(outputs, labels) == cross_entropy(OUT, labels)
 
 
+@pytest.mark.slow
 def test_uneven_parts_add_up_to_the_batch() -> None:
     config = LossConfig(cross_entropy=1, focal=1, dice=1)
     objective = Objective(config, class_weights=WEIGHTS, ignore_index=9)

@@ -134,6 +134,7 @@ def _images(count: int = 6) -> tuple[np.ndarray, np.ndarray]:
     return image, np.where(rng.random(labels.shape) < 0.1 * np.arange(count)[:, None, None], 255, labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulate", [3])
 def test_parts_of_a_batch_give_the_step_of_the_whole(accumulate: int) -> None:
     found = []
@@ -180,6 +181,7 @@ def test_the_mean_of_the_parameters_follows_them(tiny: Any) -> None:
     assert set(state.evaluated) == {*state.parameters, *state.variables}
 
 
+@pytest.mark.slow
 def test_half_precision_computes_in_it_and_keeps_everything_in_single(tiny: Any) -> None:
     model, optimizer = TwoHeads(), make_optimizer(OptimizerConfig("sgd", weight_decay=0, momentum=0))
     image, labels = _images()

@@ -43,6 +43,7 @@ def converted(directory, arrays, *arguments, name="csrnet"):
     return load_model(target)[0]
 
 
+@pytest.mark.slow
 def test_keys_beside_the_models_are_named_and_left_out_on_demand(tmp_path, capsys):
     twin = reference.create("csrnet", **NARROW)
     arrays = {f"model.{key}": value for key, value in twin.state_dict().items()} | BESIDE

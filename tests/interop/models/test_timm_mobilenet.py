@@ -89,11 +89,13 @@ def test_every_layer_is_equal_and_the_way_back_is_exact(name, output_stride):
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", ["mobilenetv2_100", "mobilenetv3_small_100"])
 def test_training_is_equal(name):
-    # With 7 classes the first layers' gradients are worse conditioned: 1.7e-12 apart in float64, at an R of 0.99.
-    module = randomise(timm.create_model(name, num_classes=997))
-    model = models.create(f"timm_{name}", num_classes=997)
+    # Of smaller images the last layers normalise 8 places, and gradients are badly conditioned: up to 2.4e-12 apart in
+    # float64, for 3e-13 of these.
+    images = np.random.default_rng(0).gumbel(size=(2, 97, 81, 3))
+    module = randomise(timm.create_model(name, num_classes=7))
+    model = models.create(f"timm_{name}", num_classes=7)
     interop.load(model, module.state_dict())
-    assert_equal_training(model, module, IMAGES)
+    assert_equal_training(model, module, images)
 
 
 @pytest.mark.slow

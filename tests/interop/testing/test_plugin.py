@@ -31,6 +31,7 @@ def run(pytester, monkeypatch, *arguments):
     return pytester.runpytest_subprocess("-p", "interop.testing.plugin", "-p", "no:cacheprovider", *arguments)
 
 
+@pytest.mark.slow
 def test_a_report_of_each_assertion_is_written(pytester, monkeypatch):
     pytester.makepyfile(test_it=TESTS)
     result = run(pytester, monkeypatch, "--parity-report=reports/parity")
