@@ -163,7 +163,8 @@ class KernelGradient {
       const Index many = std::min(together, count - row);
       if (packs_x_)
         for (Index one = 0; one < many; ++one)
-          CopyRows(x + rows[one].x * in_pitch, in_pitch, in_count, axis.in, memory.x.data() + one * axis.in * in_count, in_count);
+          CopyRows(x + rows[one].x * in_pitch, in_pitch, in_count, axis.in, memory.x.data() + one * axis.in * in_count,
+                   in_count);
       for (Index start = 0; start < length; start += piece) {
         const Index end = std::min(length, start + piece);
         for (const Part& part : Parts(out_count)) {
