@@ -1,8 +1,18 @@
 """Files that are damaged, or ask for more than they hold; no PyTorch is needed to make them."""
 
 import struct
+import zipfile
 
 PROTO = b"\x80\x02"
+
+
+def zipped(path, pickled, *, entries=(), compression=zipfile.ZIP_STORED):
+    """Write a checkpoint as torch.save lays it out, of whatever pickle, and give its path."""
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        for name, content in entries:
+            archive.writestr(name, content)
+    return path
 
 
 def text(value):
