@@ -36,18 +36,16 @@ def _make(
     def abstract(one: Any, other: Any, *, problem: Problem) -> ShapedArray:
         return ShapedArray(shape(one.shape, other.shape, problem), one.dtype)
 
-    def lower_for_cpu(context: Any, one: Any, other: Any, *, problem: Problem) -> Any:
-        # A call of compiled code cannot be divided among devices.
-        alone = getattr(context.module_context.axis_context, "num_devices", None) == 1
-        compute = fast if alone and compiled.takes(context.avals_in[0].dtype) else on_cpu
-        return lower(compute)(context, one, other, problem=problem)
-
     def lower(compute: Contraction) -> Any:
         return mlir.lower_fun(partial(_with_keyword, compute), multiple_results=False)
 
     primitive.def_impl(jax.jit(primitive.bind, static_argnames="problem"))
     primitive.def_abstract_eval(abstract)
-    mlir.register_lowering(primitive, lower_for_cpu, platform="cpu")
+    mlir.register_lowering(
+        primitive,
+        compiled.lowering(partial(_with_keyword, fast), partial(_with_keyword, on_cpu)),
+        platform="cpu",
+    )
     mlir.register_lowering(primitive, lower(on_gpu), platform="cuda")
     mlir.register_lowering(primitive, lower(elsewhere))
     batching.primitive_batchers[primitive] = partial(_batched, primitive, on_gpu, elsewhere)

@@ -14,6 +14,7 @@ from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from . import compiled
 from .primitives import apply_here
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -94,9 +95,14 @@ def sample(x: jax.Array, axis: int, taps: Taps) -> jax.Array:
     Returns:
         The array with the axis ``taps.outputs`` long, of the dtype of ``x``.
     """
-    if not x.size or not apply_here(x):
+    if not x.size or not taps.outputs or not apply_here(x):
         return _sum_of_taps(x, axis=axis, taps=taps)
     return _sample_p.bind(x, axis=axis, taps=taps)
+
+
+def _compiled(x: jax.Array, *, axis: int, taps: Taps) -> jax.Array:
+    weight = np.ones(taps.index.shape) if taps.weight is None else taps.weight
+    return compiled.sample(x, axis, np.where(taps.used, taps.index, -1), weight)
 
 
 def _sum_of_taps(x: jax.Array, *, axis: int, taps: Taps) -> jax.Array:
@@ -134,6 +140,7 @@ def _transposed(cotangent: jax.Array, *, axis: int, taps: Taps) -> list[jax.Arra
 _sample_p: Any = Primitive("dilax_sample")
 _sample_p.def_impl(jax.jit(_sum_of_taps, static_argnames=("axis", "taps")))
 _sample_p.def_abstract_eval(_abstract)
+mlir.register_lowering(_sample_p, compiled.lowering(_compiled, _sum_of_taps), platform="cpu")
 mlir.register_lowering(_sample_p, mlir.lower_fun(_sum_of_taps, multiple_results=False))
 batching.primitive_batchers[_sample_p] = _batched
 ad.deflinear2(_sample_p, lambda cotangent, _x, **params: _transposed(cotangent, **params))

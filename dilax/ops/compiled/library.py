@@ -25,6 +25,8 @@ _SECONDS = 120
 TARGETS = {
     "dilax_convolve": "DilaxConvolve",
     "dilax_convolve_kernel_gradient": "DilaxConvolveKernelGradient",
+    "dilax_sample": "DilaxSample",
+    "dilax_total": "DilaxTotal",
 }
 
 

@@ -1,4 +1,4 @@
-"""The compiled convolutions: exact on small integers, whose sums float32 holds; and what happens without a compiler."""
+"""The compiled computations: exact on small integers, whose sums float32 holds; and what happens without a compiler."""
 
 import os
 import subprocess
@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from dilax.ops import compiled, conv
 from dilax.ops.problem import Problem
+from dilax.ops.sampling import Taps, sample
+from dilax.ops.sums import mean
 
 from .drawing import by_torch, problems
 
@@ -88,6 +90,64 @@ def test_many_bands_and_long_rows_are_exact(channels):
         axes = len(size)
         pads = ((reach, reach - 1),) * axes
         assert_exact(Problem(size, (3,) * axes, (1,) * axes, pads, (reach,) * axes), 2, *channels)
+
+
+# Lengths around the widths and heights at which the loops change.
+LENGTHS = st.sampled_from([1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 33, 63, 65, 127, 130, 300])
+
+
+@st.composite
+def three_axes(draw, most):
+    """Lengths of which the product is at most so much."""
+    lengths = [
+        draw(LENGTHS),
+        draw(LENGTHS | st.sampled_from([4096, 5000])),
+        draw(LENGTHS | st.sampled_from([4095, 9000])),
+    ]
+    while np.prod(lengths) > most:
+        lengths[int(np.argmax(lengths))] //= 2
+    return draw(st.permutations(lengths))
+
+
+@compiled_here
+@given(lengths=three_axes(1 << 20), seed=st.integers(0, 99))
+@settings(deadline=None)
+def test_means_are_exact_but_for_one_rounding(lengths, seed):
+    x = np.random.default_rng(seed).integers(-(10**6), 10**6, lengths).astype(np.float32)
+    for axes in ((1,), (0, 1), (1, 2)):
+        assert (
+            not compiled.adds_up(x.shape, axes)
+            or "dilax_total" in jax.jit(mean, static_argnums=1).lower(x, axes).as_text()
+        )
+        expected = np.mean(x, axes, dtype=np.float64).astype(np.float32)
+        np.testing.assert_array_equal(mean(jnp.asarray(x), axes), expected)
+
+
+@compiled_here
+@given(
+    lengths=three_axes(1 << 17),
+    taps=st.integers(1, 70),
+    outputs=LENGTHS,
+    weighted=st.booleans(),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None)
+def test_samples_of_an_axis_are_exact(lengths, taps, outputs, weighted, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-9, 10, lengths).astype(np.float32)
+    index, used = rng.integers(lengths[1], size=(taps, outputs)), rng.random((taps, outputs)) < 0.8
+    weight = rng.integers(-4, 5, (taps, outputs)).astype(float) if weighted else np.ones((taps, outputs))
+    dense = np.zeros((outputs, lengths[1]))
+    for tap, output in np.argwhere(used):
+        dense[output, index[tap, output]] += weight[tap, output]
+    planned = Taps(lengths[1], index, used, weight if weighted else None)
+    ours = jax.jit(lambda x: sample(x, 1, planned))
+    assert "dilax_sample" in ours.lower(x).as_text()
+    np.testing.assert_array_equal(ours(x), np.einsum("os,bsa->boa", dense, x))
+    # What a tap that is not used would read does not count, not even as a product with zero.
+    gone = ~np.isin(np.arange(lengths[1]), index[used])
+    x[:, gone] = np.nan
+    np.testing.assert_array_equal(ours(x), np.einsum("os,bsa->boa", dense, np.nan_to_num(x)))
 
 
 @compiled_here
@@ -170,11 +230,12 @@ def test_several_devices_divide_xlas_operations():
     code = """
 import jax, jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from dilax.ops import conv
+from dilax.ops import conv, interpolate
+from dilax.ops.sums import total
 mesh = Mesh(jax.devices(), ("batch",))
-run = jax.jit(lambda x, k: conv(x, k, padding=1))
+run = jax.jit(lambda x, k: total(interpolate(conv(x, k, padding=1), (40, 50), mode="bilinear"), (1, 2)) / 100)
 x = jax.device_put(jnp.ones((2, 4, 5, 2)), NamedSharding(mesh, PartitionSpec("batch")))
 k = jax.device_put(jnp.ones((3, 3, 2, 3)), NamedSharding(mesh, PartitionSpec()))
-print(float(run(x, k).sum()), "dilax_convolve" in run.lower(x, k).as_text(), run(x, k).sharding.spec[0], sep="; ")
+print(round(float(run(x, k).sum())), "dilax_" in run.lower(x, k).as_text(), run(x, k).sharding.spec[0], sep="; ")
 """
-    assert _child(code, XLA_FLAGS="--xla_force_host_platform_device_count=2") == "1560.0; False; batch"
+    assert _child(code, XLA_FLAGS="--xla_force_host_platform_device_count=2") == "1560; False; batch"

@@ -123,17 +123,18 @@ class Convolution {
         whole_(Whole(threads)),
         row_(Row()),
         plan_(Widened(), Band(threads)),
+        taps_(plan_.Taps()),
         packed_(geometry.groups > 1 ? 0 : geometry.taps() * geometry.in_channels * (geometry.out_channels + kLanes)) {
     const Index channels = geometry.groups > 1 ? 0 : geometry.in_channels;
     for (Index first = 0; first < channels; first += Depth(channels - first)) chunks_.push_back(first);
   }
 
   // Without groups every band reads the same kernel, so it is packed once. All are to be done before any task.
-  Index packings() const { return static_cast<Index>(chunks_.size()) * geometry_.taps(); }
+  Index packings() const { return static_cast<Index>(chunks_.size() * taps_.size()); }
 
   // Packs some input channels of one tap.
   void Pack(Index packing) const {
-    const Index tap = packing % geometry_.taps(), channel = chunks_[packing / geometry_.taps()];
+    const Index taps = static_cast<Index>(taps_.size()), tap = taps_[packing % taps], channel = chunks_[packing / taps];
     const Index channels = Depth(geometry_.in_channels - channel);
     // A few rows for all parts before the next rows, so that what is read lies in the first cache.
     for (Index row = 0; row < channels; row += kRows)
@@ -256,6 +257,7 @@ class Convolution {
   bool whole_;
   std::optional<WholeRow> row_;
   Plan plan_;
+  std::vector<Index> taps_;    // those that any place meets
   std::vector<Index> chunks_;  // where chunks of input channels begin, if the kernel is packed once
   Packed packed_;
 };

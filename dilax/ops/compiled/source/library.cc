@@ -13,6 +13,8 @@
 #include "depthwise_kernel_gradient.h"
 #include "geometry.h"
 #include "kernel_gradient.h"
+#include "sampling.h"
+#include "sums.h"
 #include "threads.h"
 #include "winograd.h"
 #include "xla/ffi/api/ffi.h"
@@ -36,6 +38,8 @@ using Result = ffi::Result<Array>;
 
 // Of fewer multiplications a thread is done before another has woken.
 constexpr Index kWorth = 1 << 20;
+// Of fewer additions too, since the numbers come from farther away.
+constexpr Index kWorthAdding = 1 << 17;
 
 bool IsSmall(const Geometry& geometry) {
   return geometry.places() * geometry.taps() * geometry.in_channels * geometry.out_pitch() < kWorth;
@@ -86,6 +90,23 @@ ffi::Future ConvolveKernelGradient(ffi::ThreadPool pool, ffi::Span<const Index> 
   return Start(pool, alone, {All(computation), finish});
 }
 
+ffi::Future Total(ffi::ThreadPool pool, ffi::Span<const Index> shape, Index count, Array x, Result y) {
+  const auto computation =
+      std::make_shared<Sums>(shape[0], shape[1], shape[2], count, x.typed_data(), y->typed_data());
+  const Tasks finish{computation->results(), [computation](Index result) { computation->Finish(result); }};
+  return Start(pool, x.element_count() < kWorthAdding, {All(computation), finish});
+}
+
+ffi::Future Sample(ffi::ThreadPool pool, ffi::Span<const Index> shape, Array x, ffi::Buffer<ffi::S32> places,
+                   Array weights, Result y) {
+  const Index taps = places.dimensions()[0], outputs = places.dimensions()[1];
+  const auto computation =
+      std::make_shared<Sampling>(shape[0], shape[1], shape[2], taps, outputs, x.typed_data(), places.typed_data(),
+                                 weights.typed_data(), y->typed_data());
+  const bool alone = std::max(x.element_count(), y->element_count()) < kWorthAdding;
+  return Start(pool, alone, {All(computation)});
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(DilaxConvolve, Convolve,
@@ -102,5 +123,22 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(DilaxConvolveKernelGradient, ConvolveKernelGradien
                                   .Ctx<ffi::ThreadPool>()
                                   .Attr<ffi::Span<const Index>>("geometry")
                                   .Arg<Array>()
+                                  .Arg<Array>()
+                                  .Ret<Array>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(DilaxTotal, Total,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Attr<ffi::Span<const Index>>("shape")
+                                  .Attr<Index>("count")
+                                  .Arg<Array>()
+                                  .Ret<Array>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(DilaxSample, Sample,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Attr<ffi::Span<const Index>>("shape")
+                                  .Arg<Array>()
+                                  .Arg<ffi::Buffer<ffi::S32>>()
                                   .Arg<Array>()
                                   .Ret<Array>());

@@ -34,6 +34,26 @@ class Plan {
 
   Index bands() const { return static_cast<Index>(bands_.size()) - 1; }
 
+  // The taps that any place meets: with a dilation as long as the axes that is one of nine.
+  std::vector<Index> Taps() const {
+    std::vector<bool> met[3];
+    for (int axis = 0; axis < 3; ++axis) met[axis].resize(geometry_.axes[axis].taps);
+    const auto mark = [&](int axis, const std::vector<Meeting>& meetings) {
+      for (const Meeting& one : meetings) met[axis][one.tap] = true;
+    };
+    for (int axis = 0; axis < 2; ++axis)
+      for (const std::vector<Meeting>& meetings : met_[axis]) mark(axis, meetings);
+    for (const Run& run : runs_) mark(2, run.met);
+    std::vector<Index> taps;
+    for (Index tap = 0; tap < geometry_.taps(); ++tap) {
+      const Index line = tap / geometry_.axes[2].taps;
+      if (met[0][line / geometry_.axes[1].taps] && met[1][line % geometry_.axes[1].taps] &&
+          met[2][tap % geometry_.axes[2].taps])
+        taps.push_back(tap);
+    }
+    return taps;
+  }
+
   // For each run of a band: visitor.Meet(tap, place that is read) for all that the run's first place meets, then
   // visitor.Finish(that place, how many places the run has, how many of the band came before).
   template <typename Visitor>
