@@ -42,7 +42,7 @@ class KernelGradient {
     const Axis* axes = geometry.axes;
     // Each chunk of input channels copies the whole gradient anew, so the larger the better; but all threads are to be
     // busy to the end.
-    for (const Chunks& chunks : {Chunks{288, 96}, {288, 48}, {288, 32}, {144, 32}, {96, 32}, {48, 32}}) {
+    for (const Chunks& chunks : {Chunks{288, 256}, {288, 96}, {288, 48}, {288, 32}, {144, 32}, {96, 32}, {48, 32}}) {
       in_chunk_ = Even(geometry.in_channels, chunks.in, 1);
       out_chunk_ = Even(geometry.out_channels, chunks.out, kLanes);
       in_chunks_ = (geometry.in_channels + in_chunk_ - 1) / in_chunk_;
@@ -58,8 +58,10 @@ class KernelGradient {
     whole_ = bands_ >= 3 * threads;
     if (bands_ > 1) apart_ = Packed(bands_ * size);
     met_ = Ranges(axes[2]);
-    // Of a few channels of a group each place reads a part of a line, which the first cache no more holds at the next tap.
-    packs_x_ = geometry.groups > 1 && geometry.in_channels <= kLanes && axes[2].in <= 2 * std::min(axes[2].out, kPlaces);
+    // Of a few channels of a group each place reads a part of a line, which the first cache no more holds at the next tap;
+    // nor does it hold what lies kilobytes apart.
+    const bool lost = (geometry.groups > 1 && geometry.in_channels <= kLanes) || geometry.in_pitch() >= kFar;
+    packs_x_ = lost && axes[2].in <= 2 * std::min(axes[2].out, kPlaces);
   }
 
   Index tasks() const { return whole_ ? bands_ : bands_ * lines() * parts_of_line(); }
@@ -89,6 +91,8 @@ class KernelGradient {
  private:
   // Numbers of the gradients of all bands.
   static constexpr Index kApart = 1 << 20;
+  // From so many numbers from place to place on, copying them together first pays.
+  static constexpr Index kFar = 512;
 
   struct Chunks {
     Index in, out;  // channels
@@ -110,7 +114,7 @@ class KernelGradient {
   // What a task needs again and again.
   struct Memory {
     explicit Memory(const KernelGradient& of)
-        : x(of.packs_x_ ? 2 * kPlaces * of.geometry_.in_channels : 0),
+        : x(of.packs_x_ ? 2 * kPlaces * of.in_chunk_ : 0),
           gradient(kPlaces * kBlock),
           sums(of.geometry_.axes[2].taps * of.in_chunk_ * (of.out_chunk_ + kLanes)),
           terms(kPlaces) {}
