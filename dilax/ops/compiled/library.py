@@ -56,7 +56,7 @@ def _load() -> tuple[bool, str]:
         for target, symbol in TARGETS.items():
             jax.ffi.register_ffi_target(target, jax.ffi.pycapsule(getattr(library, symbol)), platform="cpu")
     except (OSError, AttributeError, subprocess.SubprocessError) as error:
-        logging.getLogger("dilax").info("convolutions are not compiled: %s", error)
+        logging.getLogger("dilax").warning("convolutions are slower, because they are not compiled: %s", error)
         return False, f"XLA's operations: {error}"
     return True, f"compiled: {path}"
 
