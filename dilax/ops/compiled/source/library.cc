@@ -1,4 +1,5 @@
-// Dilated convolutions of float32 arrays on a CPU, channels last, over one to three axes.
+// Dilated convolutions of float32 arrays on a CPU, channels last, over one to three axes; and what stands beside them in
+// models and XLA does slowly: sums in float64, and sums of an axis's samples (pooling, resizing).
 //
 // A convolution and its input's gradient are one computation here: each place of the result meets some taps, each at one
 // place of the array that is read. Only what is met is computed, so padding costs nothing, and neither do the zeros that
