@@ -138,7 +138,7 @@ def _transposed(cotangent: jax.Array, *, axis: int, taps: Taps) -> list[jax.Arra
 
 
 _sample_p: Any = Primitive("dilax_sample")
-_sample_p.def_impl(jax.jit(_sum_of_taps, static_argnames=("axis", "taps")))
+_sample_p.def_impl(jax.jit(_sample_p.bind, static_argnames=("axis", "taps")))
 _sample_p.def_abstract_eval(_abstract)
 mlir.register_lowering(_sample_p, compiled.lowering(_compiled, _sum_of_taps), platform="cpu")
 mlir.register_lowering(_sample_p, mlir.lower_fun(_sum_of_taps, multiple_results=False))
