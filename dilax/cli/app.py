@@ -52,7 +52,7 @@ def show_error(error: DilaxError) -> None:
     """Print an error that the user can put right."""
     from .console import error_console
 
-    error_console().print(f"dilax: {error}", style="red", markup=False)
+    error_console().print(f"dilax: {error}", style="red")
 
 
 def _run(arguments: list[str]) -> Any:

@@ -62,9 +62,9 @@ def checkpoints(
         _print_table(run, steps, hashed=verify or prune)
         for step in removed:
             verb = "would remove" if dry_run else "removed"
-            console().print(f"{verb} {run / str(step.step)} ({_bytes(step.size)})", markup=False)
+            console().print(f"{verb} {run / str(step.step)} ({_bytes(step.size)})")
         for name in leftovers(run):
-            console().print(f"left over: {run / name}", markup=False)
+            console().print(f"left over: {run / name}")
     return 1 if verify and not all(step.counts for step in steps) else 0
 
 

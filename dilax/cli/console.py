@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -11,16 +12,18 @@ from rich.text import Text
 
 # Width where there is no terminal to ask.
 _WIDTH = 110
+# Names of files and of keys are printed as they are, whatever brackets and colons are in them.
+_PLAIN: Any = {"highlight": False, "markup": False, "emoji": False, "soft_wrap": True}
 
 
 def console() -> Console:
     """Standard output."""
-    return Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH)
+    return Console(**_PLAIN, width=None if sys.stdout.isatty() else _WIDTH)
 
 
 def error_console() -> Console:
     """Standard error."""
-    return Console(stderr=True, highlight=False, soft_wrap=True, width=None if sys.stderr.isatty() else _WIDTH)
+    return Console(**_PLAIN, stderr=True, width=None if sys.stderr.isatty() else _WIDTH)
 
 
 class Rate(ProgressColumn):

@@ -82,8 +82,7 @@ def convert(
     named = {name.removeprefix(report.prefix): array for name, array in named.items()}
     verified = _verify(flax_model, model, chosen, named, out=out) if verify else None
     save_model(target, flax_model, name=model, source=str(file))
-    volumes = f"; go on with dilax predict {target} SCAN, or dilax train --initial {target}"
-    out.print(f"saved {target}{volumes if model in VOLUMES else ''}")
+    out.print(f"saved {target}{_onwards(model, target)}")
     if as_json:
         done = {"file": str(file), "format": checkpoint.format, "output": str(target), "model": model}
         loaded = {"arrays": report.arrays, "numbers": report.parameters, "casts": list(report.casts)}
@@ -91,6 +90,15 @@ def convert(
         unused = {"unused": list(report.unused), "notes": list(checkpoint.notes)}
         print(json.dumps(done | rest | loaded | unused | {"verified": verified}, indent=2, allow_nan=False))
     return 0
+
+
+def _onwards(model: str, target: Path) -> str:
+    """What the converted model is good for, if a command takes it."""
+    from dilax.data import reference_preprocessing
+
+    if model in VOLUMES:
+        return f"; go on with dilax predict {target} SCAN, or dilax train --initial {target}"
+    return f"; go on with dilax predict {target} PHOTO" if reference_preprocessing(model) else ""
 
 
 def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any, *, out: Console) -> dict[str, Any] | None:
@@ -102,7 +110,7 @@ def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any, *,
     import importlib.util
 
     if importlib.util.find_spec("torch") is None:
-        out.print("not verified: PyTorch is not installed (pip install 'dilax-nn[torch]')", markup=False)
+        out.print("not verified: PyTorch is not installed (pip install 'dilax-nn[torch]')")
         return None
 
     import interop
@@ -113,9 +121,7 @@ def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any, *,
     try:
         twin = torch_twin(name, options, arrays)
     except MissingDependency as error:
-        out.print(
-            f"not verified: {error.package} is not installed (pip install 'dilax-nn[{error.extra}]')", markup=False
-        )
+        out.print(f"not verified: {error.package} is not installed (pip install 'dilax-nn[{error.extra}]')")
         return None
     with working("verifying", out=out) as show:
         report = interop.verify(twin, flax_model, small_input(flax_model), progress=show)
@@ -128,6 +134,5 @@ def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any, *,
         out.print(
             f"note: in float32 PyTorch's result is nearer to the float64 one in {len(worse)} of {len(report.rows)}, "
             f"most so in {worst.label} (R {worst.float32:.1f})",
-            markup=False,
         )
     return report.to_dict()

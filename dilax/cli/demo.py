@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.rule import Rule
+from rich.text import Text
 
 from ..errors import DilaxError, FileError, MissingDependency
 from .console import console, working
@@ -78,7 +79,7 @@ class _Steps:
 
     def __call__(self, text: str) -> None:
         self._count += 1
-        console().print(Rule(f"[bold]{self._count}. {text}", align="left"))
+        console().print(Rule(Text(f"{self._count}. {text}", "bold"), align="left"))
 
 
 def _check_packages() -> None:
@@ -147,7 +148,7 @@ def _run(*arguments: str) -> None:
     """A subcommand in a process of its own."""
     run = subprocess.run([sys.executable, "-m", "dilax", *arguments], capture_output=True, text=True, check=False)
     for line in (run.stdout + run.stderr).splitlines():
-        console().print(f"  {line}", markup=False)
+        console().print(f"  {line}")
     if run.returncode:
         raise DilaxError(f"demo: dilax {arguments[0]} ended with status {run.returncode}; its message is above.")
 

@@ -220,4 +220,4 @@ def _say(text: str) -> None:
     from .console import console
 
     if is_first():
-        console().print(text, markup=False)
+        console().print(text)

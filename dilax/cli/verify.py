@@ -81,7 +81,7 @@ def verify(
     first = report.first_difference
     where = " in float32 alone" if report.proven else ""
     verdict = f"equal: {report.summary}" if first is None else f"different{where}: first {first.title}"
-    out.print(verdict, style="green" if report.equal else "red", markup=False)
+    out.print(verdict, style="green" if report.equal else "red")
     return 0 if report.equal else 1
 
 

@@ -1,5 +1,6 @@
 """PyTorch's ways to write a convolution's arguments, made uniform and checked before anything runs."""
 
+import difflib
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
@@ -9,6 +10,9 @@ from ..errors import ArgumentError, nearest
 
 Pads = tuple[tuple[int, int], ...]
 Padding = int | Literal["same", "valid"] | Sequence[int] | Sequence[tuple[int, int]]
+
+# Of more names than these an error lists those alone that are like the one that was passed.
+_LISTED = 20
 
 
 def per_axis(function: str, name: str, value: int | Sequence[int], *, axes: int, least: int = 1) -> tuple[int, ...]:
@@ -111,12 +115,13 @@ def known(function: str, name: str, value: Any, names: Collection[str], rule: st
         rule: What is wrong if it is none of them, e.g. ``"is no model"``.
 
     Raises:
-        ArgumentError: With the name that was probably meant.
+        ArgumentError: With the name that was probably meant, and all names; of many, the likeliest.
     """
     if not isinstance(value, str) or value not in names:
-        raise ArgumentError(
-            function, name, value, f"{rule}{nearest(str(value), names)}", f"pass one of {', '.join(names)}"
-        )
+        shown = ", ".join(names)
+        if len(names) > _LISTED and (near := difflib.get_close_matches(str(value), list(names), n=5)):
+            shown = f"{', '.join(near)}, … ({len(names)} in all)"
+        raise ArgumentError(function, name, value, f"{rule}{nearest(str(value), names)}", f"pass one of {shown}")
 
 
 def flag(function: str, **values: Any) -> None:

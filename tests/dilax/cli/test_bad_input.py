@@ -84,7 +84,8 @@ CASES = {
     ),
     "convert to an unknown model": (
         ["convert", "good.pth", "--model", "mesnet"],
-        f"config_type: name='mesnet' is no model (did you mean 'meshnet'?); pass one of {', '.join(models.list())}.",
+        "config_type: name='mesnet' is no model (did you mean 'meshnet'?); pass one of meshnet, "
+        f"resnet50, resnet34, resnet26, resnet18, … ({len(models.list())} in all).",
     ),
     "convert with an unknown option": (
         ["convert", "good.pth", *_MESHNET, "--options", "activaton=elu"],

@@ -77,6 +77,15 @@ def test_convert_says_what_it_assumes(checkpoint, tmp_path, capsys):
     assert load_model(with_relu)[0].config.activation == "relu"
 
 
+def test_names_are_printed_as_they_are(checkpoint, tmp_path, capsys):
+    path = checkpoint[0].rename(tmp_path / "[red]model[bold]:smile:.pth")
+    target = tmp_path / "[dim]:bug:"
+    assert main(["convert", str(path), "--model", "meshnet", "--no-verify", "--output", str(target)]) == 0
+    said = capsys.readouterr().out
+    assert f"read {path} (torch)" in said
+    assert f"saved {target}; go on with dilax predict {target} SCAN" in said
+
+
 def _train(*arguments):
     return main(["train", *map(str, arguments)])
 

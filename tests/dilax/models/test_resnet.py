@@ -47,8 +47,8 @@ REJECTED = [
     ),
     (
         lambda: models.ResNet("resnet51", models.ResNetConfig(), rngs=nnx.Rngs(0)),
-        "ResNet: architecture='resnet51' is no ResNet (did you mean 'resnet50'?); pass one of "
-        f"{', '.join(ARCHITECTURES)}.",
+        "ResNet: architecture='resnet51' is no ResNet (did you mean 'resnet50'?); pass one of resnet50, "
+        f"resnet18, resnet50t, resnet50s, resnet50d, … ({len(ARCHITECTURES)} in all).",
     ),
 ]
 

@@ -37,7 +37,7 @@ def test_without_torchvision_a_model_is_converted_and_not_verified(tmp_path, cap
         "assumed: output_stride=32 (the file cannot show it; --options sets it)",
         "model: resnet18 output_stride=32 in_channels=3 num_classes=7",
         "not verified: torchvision is not installed (pip install 'dilax-nn[torchvision]')",
-        f"saved {target}",
+        f"saved {target}; go on with dilax predict {target} PHOTO",
     ]
     model, about = load_model(target)
     assert (about.model, about.model_options["num_classes"]) == ("resnet18", 7)
