@@ -65,7 +65,8 @@ def draw_overlay(
         panel.imshow(image)
     over = np.concatenate([colours[labels], np.where(labels > 0, _OPACITY, 0)[..., None]], axis=-1)
     panels[1].imshow(over, interpolation="nearest")
-    handles = [Patch(color=colours[index], label=f"{class_names[index]} {shares[index]:.0%}") for index in shown]
+    percents = {index: f"{shares[index]:.0%}" if shares[index] >= 0.005 else "<1%" for index in shown}
+    handles = [Patch(color=colours[index], label=f"{class_names[index]} {percents[index]}") for index in shown]
     if handles:
         figure.legend(
             handles=handles, loc="lower center", ncols=min(_COLUMNS, len(handles)), frameon=False, labelcolor="white",
