@@ -17,8 +17,9 @@ from ..memory import aligned_empty, threads
 
 #: Numbers that one generator draws.
 _PART = 2**20
-#: Numbers that a core's cache holds.
-_CACHED = 2**15
+#: Numbers that are drawn at once: about what a core's cache holds, and so many that threads seldom meet at the
+#: interpreter's lock.
+_CACHED = 2**18
 
 
 def uniform(
@@ -99,10 +100,10 @@ def _uniform(key: Any, shape: tuple[int, ...], dtype: Any, bound: float) -> jax.
     if isinstance(key, jax.core.Tracer):
         return jax.random.uniform(key, shape, dtype, -bound, bound)
 
-    def fill(generator: np.random.Generator, part: Any) -> None:
-        generator.random(dtype=part.dtype, out=part)
-        part *= 2 * bound
-        part -= bound
+    def fill(generator: np.random.Generator, values: Any) -> None:
+        _from_one_to_two(generator, values)
+        values -= 1.5
+        values *= 2 * bound
 
     return _drawn(key, shape, dtype, fill)
 
@@ -119,21 +120,29 @@ def _normal(key: Any, shape: tuple[int, ...], dtype: Any, deviation: float) -> j
     if isinstance(key, jax.core.Tracer):
         return deviation * jax.random.normal(key, shape, dtype)
 
-    def fill(generator: np.random.Generator, part: Any) -> None:
-        generator.random(dtype=part.dtype, out=part)
-        for begin in range(0, part.size, _CACHED):
-            _to_normal(generator, part[begin : begin + _CACHED], deviation)
+    def fill(generator: np.random.Generator, values: Any) -> None:
+        _from_one_to_two(generator, values)
+        _to_normal(generator, values, deviation)
 
     return _drawn(key, shape, dtype, fill)
 
 
+def _from_one_to_two(generator: np.random.Generator, values: Any) -> None:
+    """Fill with uniform numbers: random bits under the exponent of one. NumPy's own way takes twice as long."""
+    bits = values.view(f"u{values.itemsize}")
+    raw = generator.bit_generator.random_raw(-(-values.nbytes // 8)).view(bits.dtype)[: values.size]
+    np.right_shift(raw, 8 * values.itemsize - np.finfo(values.dtype).nmant, out=bits)
+    np.bitwise_or(bits, np.ones((), values.dtype).view(bits.dtype), out=bits)
+
+
 def _to_normal(generator: np.random.Generator, values: Any, deviation: float) -> None:
-    """Make pairs of uniform numbers normal ones, as PyTorch does (Box and Muller, 1958): NumPy's way is slower."""
+    """Make pairs of such numbers normal ones, as PyTorch does (Box and Muller, 1958): NumPy's way is slower."""
     half = values.size // 2
     radius, angle, odd = values[:half], values[half : 2 * half], values[2 * half :]
-    np.log(np.subtract(1, radius, out=radius), out=radius)
+    np.log(np.subtract(2, radius, out=radius), out=radius)
     radius *= -2 * deviation**2
     np.sqrt(radius, out=radius)
+    angle -= 1.5
     angle *= 2 * math.pi
     cosine = np.cos(angle)
     np.sin(angle, out=angle)
@@ -149,8 +158,13 @@ def _drawn(key: Any, shape: tuple[int, ...], dtype: Any, fill: Callable[[np.rand
     parts = [values[begin : begin + _PART] for begin in range(0, values.size, _PART)]
     seeds = np.random.SeedSequence(np.asarray(jax.random.key_data(key)).ravel().tolist()).spawn(len(parts))
     generators = [np.random.Generator(np.random.SFC64(seed)) for seed in seeds]
+
+    def fill_part(generator: np.random.Generator, part: Any) -> None:
+        for begin in range(0, part.size, _CACHED):
+            fill(generator, part[begin : begin + _CACHED])
+
     if len(parts) == 1:
-        fill(generators[0], parts[0])
+        fill_part(generators[0], parts[0])
     else:
-        list(threads().map(fill, generators, parts))
+        list(threads().map(fill_part, generators, parts))
     return jax.device_put(values.reshape(shape).astype(jax.dtypes.canonicalize_dtype(dtype), copy=False))
