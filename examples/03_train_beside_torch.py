@@ -1,7 +1,7 @@
 """Train a MeshNet on the MNI152 brain in JAX and in PyTorch: one recipe, one order of samples, two frameworks.
 
 Prints the Dice of both, what checkpoints cost, how close the loop comes to the compiled step alone, and what a step
-takes in PyTorch. Run with: python examples/03_train_beside_torch.py (some ten minutes on two cores; needs nilearn)
+takes in PyTorch. Run with: python examples/03_train_beside_torch.py (some seven minutes on two cores; needs nilearn)
 """
 
 import argparse
@@ -136,7 +136,7 @@ def time_bare_step(config: TrainConfig, module: torch.nn.Module, steps: int = 30
 def main() -> None:
     """Train twice and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=8, help="of 50 steps")
+    parser.add_argument("--epochs", type=int, default=12, help="of 50 steps")
     config = recipe(parser.parse_args().epochs)
     torch.manual_seed(0)
     module = reference.create("meshnet", **OPTIONS)
