@@ -23,8 +23,10 @@ _LAYERS = 50
 
 def main() -> None:
     """Print both tables."""
-    out = Console(width=110)
-    table = Table("case", "", title="auto over native")
+    out = Console(width=130)
+    table = Table(title="auto over native")
+    table.add_column("case", no_wrap=True)
+    table.add_column("")
     for heading in ("peak MB", "native", "ratio", "scratch MB", "native", "error", "native error"):
         table.add_column(heading, justify="right")
     for case in CASES:
