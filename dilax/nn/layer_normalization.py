@@ -14,7 +14,7 @@ from ..ops.sums import spread
 from .checks import channels_last, number, positive
 from .dtypes import promote
 from .moments import affine as scaled
-from .moments import moments, normalized, widen
+from .moments import inverse_root, moments, normalized, widen
 
 
 def _shape(layer: str, normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
@@ -129,7 +129,7 @@ class RMSNorm(nnx.Module):
         x = widen(x)
         eps = jnp.finfo(x.dtype).eps if self.eps is None else self.eps
         axes = _last_axes(x, self.normalized_shape)
-        factor = jax.lax.rsqrt(mean_over(jnp.square(x), axes) + eps)
+        factor = inverse_root(mean_over(jnp.square(x), axes) + eps)
         return scaled(x * spread(factor, x.shape, axes), scale, None).astype(dtype)
 
 

@@ -11,7 +11,7 @@ from ..ops.sums import spread
 from .checks import channels_last, number, positive
 from .dtypes import promote
 from .moments import affine as scaled
-from .moments import moments, widen
+from .moments import inverse_root, moments, widen
 
 
 class BatchNorm(nnx.Module):
@@ -88,7 +88,7 @@ class BatchNorm(nnx.Module):
             mean, var = self.mean[...], self.var[...]
         else:
             mean, var = self._batch_statistics(x)
-        factor = jax.lax.rsqrt(var + self.eps)
+        factor = inverse_root(var + self.eps)
         factor = factor if scale is None else factor * scale
         return scaled(x - spread(mean, x.shape), factor, bias).astype(dtype)
 
@@ -152,7 +152,7 @@ class FrozenBatchNorm(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map ``(N, *spatial, num_features)`` to the same shape."""
         channels_last("FrozenBatchNorm", x, self.num_features, "num_features")
-        scale = self.scale[...] * jax.lax.rsqrt(self.var[...] + self.eps)
+        scale = self.scale[...] * inverse_root(self.var[...] + self.eps)
         bias = self.bias[...] - self.mean[...] * scale
         x, scale, bias = promote(self.compute_dtype, x, scale, bias)
         return x * scale + bias

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import torch
+from flax import nnx
 
 from dilax.errors import ArgumentError
 from dilax.nn import BatchNorm
@@ -34,3 +35,21 @@ def test_one_value_a_channel_has_no_variance():
         "BatchNorm: x=(1, 1, 1, 3) has one value for each channel, which has no variance; "
         "pass a larger batch, or call model.eval()."
     )
+
+
+@pytest.mark.parametrize("var", [1.0, 0.37, 2.6, 1e-3])
+def test_equal_variances_do_not_round_to_one_side(var):
+    """As arguments of a program: constants are computed otherwise, before it runs."""
+    layer = BatchNorm(64)
+    layer.eval()
+    layer.var[...] = jnp.full(64, var)
+    graph, state = nnx.split(layer)
+    x = np.random.default_rng(0).normal(size=(1, 50, 50, 64)).astype(np.float32)
+    y = np.asarray(jax.jit(lambda state, x: nnx.merge(graph, state)(x))(state, x), np.float64)
+    exact = x.astype(np.float64) / np.sqrt(float(np.float32(var)) + 1e-5)
+    theirs = torch.nn.BatchNorm2d(64).eval()
+    theirs.running_var.fill_(var)
+    with torch.no_grad():
+        z = theirs(torch.from_numpy(x).movedim(-1, 1)).movedim(1, -1).numpy().astype(np.float64)
+    ours, torchs = (abs((found / exact - 1).mean()) for found in (y, z))
+    assert ours <= torchs + 2.0**-28
