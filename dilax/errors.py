@@ -111,7 +111,12 @@ class MissingDependency(DilaxError, ImportError):
         )
 
 
+def similar(name: str, names: Iterable[str], *, most: int) -> list[str]:
+    """Those of ``names`` that were perhaps meant, the likeliest first."""
+    return difflib.get_close_matches(name, list(names), n=most)
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
     """Say which of ``names`` was probably meant: `` (did you mean 'x'?)``, or nothing."""
-    found = difflib.get_close_matches(name, list(names), n=1)
+    found = similar(name, names, most=1)
     return f" (did you mean {found[0]!r}?)" if found else ""

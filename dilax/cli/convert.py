@@ -82,7 +82,7 @@ def convert(
     named = {name.removeprefix(report.prefix): array for name, array in named.items()}
     verified = _verify(flax_model, model, chosen, named, out=out) if verify else None
     save_model(target, flax_model, name=model, source=str(file))
-    out.print(f"saved {target}{_onwards(model, target)}")
+    out.print(f"saved {target}{_onwards(model, flax_model.config.in_channels, target)}")
     if as_json:
         done = {"file": str(file), "format": checkpoint.format, "output": str(target), "model": model}
         loaded = {"arrays": report.arrays, "numbers": report.parameters, "casts": list(report.casts)}
@@ -92,13 +92,13 @@ def convert(
     return 0
 
 
-def _onwards(model: str, target: Path) -> str:
+def _onwards(model: str, in_channels: int, target: Path) -> str:
     """What the converted model is good for, if a command takes it."""
     from dilax.data import reference_preprocessing
 
     if model in VOLUMES:
         return f"; go on with dilax predict {target} SCAN, or dilax train --initial {target}"
-    return f"; go on with dilax predict {target} PHOTO" if reference_preprocessing(model) else ""
+    return f"; go on with dilax predict {target} PHOTO" if in_channels == 3 and reference_preprocessing(model) else ""
 
 
 def _verify(flax_model: Any, name: str, options: dict[str, Any], arrays: Any, *, out: Console) -> dict[str, Any] | None:

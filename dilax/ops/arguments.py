@@ -1,12 +1,11 @@
 """PyTorch's ways to write a convolution's arguments, made uniform and checked before anything runs."""
 
-import difflib
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from ..errors import ArgumentError, nearest
+from ..errors import ArgumentError, nearest, similar
 
 Pads = tuple[tuple[int, int], ...]
 Padding = int | Literal["same", "valid"] | Sequence[int] | Sequence[tuple[int, int]]
@@ -119,7 +118,7 @@ def known(function: str, name: str, value: Any, names: Collection[str], rule: st
     """
     if not isinstance(value, str) or value not in names:
         shown = ", ".join(names)
-        if len(names) > _LISTED and (near := difflib.get_close_matches(str(value), list(names), n=5)):
+        if len(names) > _LISTED and (near := similar(str(value), names, most=5)):
             shown = f"{', '.join(near)}, … ({len(names)} in all)"
         raise ArgumentError(function, name, value, f"{rule}{nearest(str(value), names)}", f"pass one of {shown}")
 

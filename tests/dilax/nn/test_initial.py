@@ -58,14 +58,28 @@ def test_a_step_may_take_the_memory_of_initial_values():
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_normal_numbers_are_normal_and_independent(dtype):
     with jax.enable_x64(True):
-        values = np.asarray(initial.gaussian(0.3)(jax.random.key(5), (15, 2**15), dtype)).astype(np.float64) / 0.3
+        shape = (5, initial._CACHED)  # what is drawn at once is a row
+        values = np.asarray(initial.gaussian(0.3)(jax.random.key(5), shape, dtype)).astype(np.float64) / 0.3
     for bound in (0.5, 1, 2, 3, 4):
         share = math.erf(bound / 2**0.5)
-        for row in values.reshape(5, -1):
+        for row in values:
             for side in (row, -row):
                 expected, count = (1 - share) / 2, row.size
                 assert abs((side > bound).mean() - expected) < 5 * (expected / count) ** 0.5 + 1 / count
-    half = values.reshape(15, 2, -1)
+    half = values.reshape(5, 2, -1)
     for power in (1, 2):  # the two of a pair, which have one radius
         powers = half**power
         assert max(abs(np.corrcoef(*pair)[0, 1]) for pair in powers) < 5 / half.shape[2] ** 0.5
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [(jnp.float32, 23), (jnp.float64, 52)])
+def test_uniform_numbers_are_uniform_to_the_last_bit(dtype, bits):
+    with jax.enable_x64(True):
+        values = np.asarray(initial.symmetric(0.5)(jax.random.key(5), (5, initial._CACHED + 1), dtype)) + 0.5
+    assert values.min() >= 0
+    assert values.max() < 1
+    steps = values.astype(np.float64).ravel() * 2.0**bits
+    np.testing.assert_array_equal(steps, np.floor(steps))
+    limit = 5 * 0.5 / steps.size**0.5
+    for bit in range(bits):
+        assert abs((np.floor(steps / 2.0**bit) % 2).mean() - 0.5) < limit

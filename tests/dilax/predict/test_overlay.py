@@ -3,7 +3,7 @@ import pytest
 from matplotlib import image as pictures
 
 from dilax.errors import ArgumentError, FileError
-from dilax.predict import draw_overlay
+from dilax.predict import draw_overlay, overlay
 
 IMAGE = np.full((40, 60, 3), 100, np.uint8)
 NAMES = ("background", "one", "two", "three")
@@ -21,6 +21,16 @@ def test_labels_lie_over_the_right_panel_alone(tmp_path):
     np.testing.assert_allclose(middle[width // 4], plain, atol=1 / 255)
     np.testing.assert_allclose(middle[3 * width // 4], green, atol=1 / 255)
     np.testing.assert_allclose(middle[width // 2 + 60], plain, atol=1 / 255)
+
+
+def test_a_small_share_is_not_called_nothing(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(overlay, "save_figure", lambda function, figure, path: figures.append(figure))
+    labels = np.zeros((40, 60), int)
+    labels[:20], labels[20, :11], labels[30, :12] = 2, 1, 3  # of 2400
+    draw_overlay(tmp_path / "a.png", IMAGE, labels, class_names=NAMES)
+    (legend,) = figures[0].legends
+    assert [text.get_text() for text in legend.get_texts()] == ["two 50%", "three 0%", "one <1%"]
 
 
 def test_what_cannot_be_drawn(tmp_path):

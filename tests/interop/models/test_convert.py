@@ -15,6 +15,7 @@ import interop
 from dilax.cli import main
 from dilax.errors import DilaxError
 from dilax.train import load_model
+from interop import reference as twins
 from interop.testing import randomise
 
 from .references import reference
@@ -42,6 +43,13 @@ def test_without_torchvision_a_model_is_converted_and_not_verified(tmp_path, cap
     model, about = load_model(target)
     assert (about.model, about.model_options["num_classes"]) == ("resnet18", 7)
     assert interop.state_dict(model)["fc.bias"].tobytes() == module.fc.bias.detach().numpy().tobytes()
+
+
+def test_a_model_that_takes_no_photograph_is_not_sent_to_one(tmp_path, capsys):
+    path, target = tmp_path / "grey.pth", tmp_path / "converted"
+    torch.save(twins.create("resnet18", in_channels=1, num_classes=7).state_dict(), path)
+    assert main(["convert", str(path), "--model", "resnet18", "--no-verify", "--output", str(target)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"saved {target}"
 
 
 @pytest.mark.slow
